@@ -1,0 +1,258 @@
+"""Accepts an input file: copies, checks and plans it, and records all of that before anything is sent."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from batch_issuer.assembly import Services
+from batch_issuer.batch.ids import BatchId, make_batch_id
+from batch_issuer.errors import AlreadyIssued, InputRefused, Interrupted, OutputNotWritable, UsageError
+from batch_issuer.gateway import Access
+from batch_issuer.intake import (
+    COLUMNS,
+    CheckedFrame,
+    ColumnOptions,
+    InputOptions,
+    InputRules,
+    Limits,
+    Source,
+    check_rows,
+    open_source,
+)
+from batch_issuer.intake.copying import COPY_NAME, StagedInput, file_sha256, stage_input
+from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger.batches import (
+    delete_recording,
+    find_batch,
+    find_same_content,
+    insert_batch,
+    insert_duplicates,
+    insert_problems,
+    update_batch,
+)
+from batch_issuer.ledger.requests import insert_requests
+from batch_issuer.planning import MaxInvalid, Plan, RowCollector, plan_requests
+from batch_issuer.reports.files import sync_folder
+
+OnInvalid = Literal["stop", "skip"]
+_REQUESTS_IN_TRANSACTION: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueOptions:
+    """What the user decides about one file besides the settings."""
+
+    name: str = ""
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    on_invalid: OnInvalid = "stop"
+    max_invalid: MaxInvalid = field(default_factory=lambda: MaxInvalid.parse("10%"))
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A batch that the ledger holds, with the copy of its input."""
+
+    batch: Batch
+    source: Source
+    folder: Path
+    refusal: str = ""
+    """Why nothing of it will be sent, where that is so."""
+
+
+def input_options(facts: Mapping[str, Any]) -> InputOptions:
+    """Read how a file is to be read from settings, as they are or as a batch recorded them."""
+    return InputOptions(
+        columns=ColumnOptions(
+            mapped=facts.get("map", {}),
+            defaults={name: facts[name] for name in COLUMNS if facts.get(name)},
+        ),
+        rules=InputRules(badge_pattern=facts["badge_pattern"]),
+        timezone=ZoneInfo(facts["timezone"]),
+        limits=Limits(max_rows=facts["max_rows"], max_cell_chars=facts["max_cell_chars"]),
+    )
+
+
+async def accept(services: Services, file: Path, options: IssueOptions, access: Access) -> Accepted:
+    """Copy, check, plan and record a file; from then on only the copy and the ledger count.
+
+    Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, Interrupted,
+    UsageError; after each of them neither the ledger nor the output folder knows the file.
+    """
+    settings = services.settings
+    staged = await asyncio.to_thread(
+        stage_input, file, output=settings.output, max_bytes=settings.max_file_bytes
+    )
+    try:
+        batch = await _new_batch(services, file, staged, options, access)
+        source = await asyncio.to_thread(
+            open_source, staged.path, input_options(batch.settings), name=file.name
+        )
+        if not options.again:
+            await services.ledger.read(_refuse_same_content, batch)
+        folder = _name_folder(services, staged, batch.batch)
+    except BaseException:
+        staged.discard()
+        raise
+    source = replace(source, path=folder / COPY_NAME)
+    try:
+        return await _record(services, batch, source, folder, options)
+    except (InputRefused, AlreadyIssued, Interrupted):
+        await services.ledger.write(delete_recording, batch.batch)
+        StagedInput(folder=folder, sha256=staged.sha256).discard()
+        raise
+
+
+async def reopen(services: Services, batch: Batch) -> Accepted:
+    """Take up a recorded batch again. Raises UsageError where the copy of its input is not what it was."""
+    folder = services.batch_folder(batch.batch)
+    path = folder / COPY_NAME
+    if not path.is_file() or await asyncio.to_thread(file_sha256, path) != batch.input_sha256:
+        raise UsageError(f"{path} is not the input that batch {batch.batch} was made from; restore it")
+    source = await asyncio.to_thread(open_source, path, input_options(batch.settings), name=batch.input_name)
+    return Accepted(batch=batch, source=source, folder=folder)
+
+
+async def _new_batch(
+    services: Services, file: Path, staged: StagedInput, options: IssueOptions, access: Access
+) -> Batch:
+    """Name the batch; of two that the same content would name alike the later one counts a second more."""
+    now = services.clock.now()
+    batch_id = make_batch_id(accepted_at=now, sha256=staged.sha256)
+    while services.batch_folder(batch_id).exists() or await _is_known(services, batch_id):
+        now += timedelta(seconds=1)
+        batch_id = make_batch_id(accepted_at=now, sha256=staged.sha256)
+    decided = {
+        "map": dict(options.mapped),
+        "on_invalid": options.on_invalid,
+        "max_invalid": str(options.max_invalid),
+    }
+    return Batch(
+        batch=batch_id,
+        name=options.name,
+        base_url=access.base_url,
+        org_id=access.org_id,
+        stage=BatchStage.RECORDING,
+        input_name=file.name,
+        input_sha256=staged.sha256,
+        settings={**services.settings.public(), **decided},
+        created_at=services.clock.timestamp(),
+        started_at=services.clock.timestamp(),
+    )
+
+
+async def _is_known(services: Services, batch: BatchId) -> bool:
+    return await services.ledger.read(find_batch, batch) is not None
+
+
+def _name_folder(services: Services, staged: StagedInput, batch: BatchId) -> Path:
+    folder = services.batch_folder(batch)
+    try:
+        staged.folder.rename(folder)
+        sync_folder(folder)
+        sync_folder(folder.parent)
+    except OSError as exc:
+        raise OutputNotWritable(folder.parent, exc.strerror) from exc
+    return folder
+
+
+async def _record(
+    services: Services, batch: Batch, source: Source, folder: Path, options: IssueOptions
+) -> Accepted:
+    """Record problems, plan and requests in short transactions, and the acceptance in the last."""
+    ledger = services.ledger
+    await ledger.write(insert_batch, batch)
+    checked = await _check(services, batch.batch, source)
+    chunk_size = batch.settings["chunk_size"]
+    plan = await asyncio.to_thread(plan_requests, checked.rows.table(), chunk_size=chunk_size)
+    await ledger.write(insert_duplicates, batch.batch, plan.duplicates, plan.repeated)
+    requests = plan.requests(org_id=batch.org_id, batch=batch.batch)
+    while block := list(islice(requests, _REQUESTS_IN_TRANSACTION)):
+        await ledger.write(insert_requests, batch.batch, block)
+    refusal = refuse_invalid(checked, plan, options)
+    recorded = replace(
+        batch,
+        stage=BatchStage.REFUSED if refusal else BatchStage.ACCEPTED,
+        rows=checked.total,
+        invalid=checked.invalid,
+        duplicates=len(plan.duplicates),
+        repairs=dict(checked.repairs),
+    )
+    await ledger.write(_accept, recorded, again=options.again)
+    return Accepted(batch=recorded, source=source, folder=folder, refusal=refusal)
+
+
+def _accept(connection: Connection, batch: Batch, *, again: bool) -> None:
+    """Decide the same-content guard and accept, in the one transaction that no other can enter."""
+    if batch.stage is BatchStage.ACCEPTED and not again:
+        _refuse_same_content(connection, batch)
+    counted = ("stage", "rows", "invalid", "duplicates", "repairs")
+    update_batch(connection, batch.batch, {name: getattr(batch, name) for name in counted})
+
+
+def _refuse_same_content(connection: Connection, batch: Batch) -> None:
+    earlier = find_same_content(connection, batch)
+    if earlier is not None:
+        raise AlreadyIssued(earlier=earlier)
+
+
+@dataclass(slots=True, kw_only=True)
+class Checked:
+    """The figures of a checked file, and its valid rows."""
+
+    rows: RowCollector = field(default_factory=RowCollector)
+    repairs: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+    invalid: int = 0
+
+    def add(self, frame: CheckedFrame) -> None:
+        """Take one checked frame."""
+        self.rows.add(frame.frame)
+        self.repairs += frame.repairs
+        self.total += len(frame.raw.numbers)
+        self.invalid += len(frame.raw.numbers) - len(frame.frame)
+
+
+async def _check(services: Services, batch: BatchId, source: Source) -> Checked:
+    """Check all rows, recording problems as they come."""
+    checked = Checked()
+    frames = check_rows(source)
+    while (frame := await asyncio.to_thread(next_frame, frames, checked)) is not None:
+        if services.stopping.is_set():
+            raise Interrupted("stopped while the file was checked; nothing was recorded, and nothing sent")
+        if frame.problems:
+            await services.ledger.write(insert_problems, batch, frame.raw.numbers[0], frame.problems)
+        services.progress.rows_checked(len(frame.raw.numbers))
+    return checked
+
+
+def next_frame(frames: Iterator[CheckedFrame], checked: Checked) -> CheckedFrame | None:
+    """Check the next rows and count them, or return None after the last."""
+    frame = next(frames, None)
+    if frame is not None:
+        checked.add(frame)
+    return frame
+
+
+def refuse_invalid(checked: Checked, plan: Plan, options: IssueOptions) -> str:
+    """Say why invalid rows keep the whole file from being sent, or nothing where they do not."""
+    if not checked.invalid:
+        return ""
+    rows = "row is" if checked.invalid == 1 else "rows are"
+    found = f"{checked.invalid:,} of {checked.total:,} {rows} invalid"
+    if not plan.customers:
+        return f"{found}, and none is left to send: correct them and issue the file again"
+    if options.on_invalid == "stop":
+        return f"{found}: correct them and issue the file again, or add --on-invalid skip to send the others"
+    if not options.max_invalid.allows(invalid=checked.invalid, rows=checked.total):
+        allowed = f"--max-invalid {options.max_invalid} allows"
+        return f"{found}, more than {allowed}: correct them and issue the file again"
+    return ""

@@ -1,0 +1,1 @@
+"""The shared words: ids, problems, requests, outcomes, exit codes; pure values and rules."""

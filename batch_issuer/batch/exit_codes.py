@@ -1,0 +1,52 @@
+"""Exit codes: one number that says how a command ended."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from batch_issuer.batch.outcomes import Outcome
+
+
+class ExitCode(IntEnum):
+    """What the number means; `docs/reference/commands.md` has the long form."""
+
+    DONE = 0
+    PROGRAM_ERROR = 1
+    USAGE = 2
+    INPUT_REFUSED = 3
+    ROWS_NEED_A_LOOK = 4
+    NOT_FINISHED = 5
+    NO_PERMISSION = 6
+    GUARDED = 7
+
+
+UNFINISHED: Final = frozenset({Outcome.NOT_SENT, Outcome.IN_DOUBT})
+NEED_A_LOOK: Final = frozenset(
+    {Outcome.INVALID, Outcome.REJECTED, Outcome.FAILED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED}
+)
+
+_RANKED: Final = (
+    ExitCode.PROGRAM_ERROR,
+    ExitCode.NO_PERMISSION,
+    ExitCode.NOT_FINISHED,
+    ExitCode.ROWS_NEED_A_LOOK,
+    ExitCode.DONE,
+)
+
+
+def exit_code(counts: Mapping[Outcome, int], *, stopped: ExitCode | None = None) -> ExitCode:
+    """Choose the exit code of a batch: of several that hold, the first of 1, 6, 5, 4, 0."""
+    held = {ExitCode.DONE}
+    if stopped is not None:
+        held.add(stopped)
+    if any(counts.get(outcome, 0) for outcome in UNFINISHED):
+        held.add(ExitCode.NOT_FINISHED)
+    if any(counts.get(outcome, 0) for outcome in NEED_A_LOOK):
+        held.add(ExitCode.ROWS_NEED_A_LOOK)
+    ranked = (
+        ExitCode.PROGRAM_ERROR,
+        ExitCode.NO_PERMISSION,
+        ExitCode.NOT_FINISHED,
+        ExitCode.ROWS_NEED_A_LOOK,
+    )
+    return next((code for code in ranked if code in held), ExitCode.DONE)

@@ -1,0 +1,59 @@
+"""Groups and requests: what one issueBulk body carries, and how far its submission has come."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from batch_issuer.batch.ids import RequestId
+
+CustomerIds = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.uint32]
+
+OWNER_TYPES: Final = (
+    "Loyalty",
+    "Loyalty_Promotion",
+    "Referral_Campaigns",
+    "Journeys",
+    "Audience_Campaigns",
+    "Rewards_Catalog",
+    "Goodwill_Module",
+    "Milestones",
+    "Historical_Import",
+)
+"""The contract's spelling, which is the one to send (contract, schema OwnerType)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What rows must share to travel in one issueBulk body; empty text where a part is left out."""
+
+    badge_meta_id: str
+    owner_type: str = ""
+    reference_id: str = ""
+    issue_event_date: str = ""
+    """An instant in UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class IssueRequest:
+    """One chunk under its request id: `customers[i]` stands in input row `rows[i]`, in input order."""
+
+    request_id: RequestId
+    chunk: int
+    group: Group
+    customers: CustomerIds
+    rows: RowNumbers
+
+
+class Stage(StrEnum):
+    """How far our side of a request's submission has come; the server's own word is its state."""
+
+    NOT_SENT = "not_sent"
+    SENDING = "sending"
+    """Written before the POST: a request found like this after a crash is in doubt."""
+    SUBMITTED = "submitted"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"

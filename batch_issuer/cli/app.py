@@ -1,0 +1,93 @@
+"""The command tree, the global options, and the one place where errors become lines and exit codes."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batch_issuer import __version__
+from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.cli import (
+    batches,
+    demo,
+    issue,
+    plan,
+    refresh,
+    resume,
+    sandbox,
+    show,
+    template,
+    validate,
+)
+from batch_issuer.cli.options import GlobalOptions, LogFormat
+from batch_issuer.errors import BatchIssuerError
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="batch-issuer",
+    help="Issue badges to a spreadsheet of customers, and account for every row.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (validate, plan, issue, resume, refresh, batches, show, template, sandbox, demo):
+    app.command(module.__name__.rpartition(".")[2])(module.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"batch_issuer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings in TOML; default batch_issuer.toml where it stands.")
+    ] = None,
+    ledger: Annotated[
+        str | None, typer.Option(help="Where the ledger is: sqlite:///PATH. [env: BATCH_ISSUER_LEDGER]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the batches' files. [env: BATCH_ISSUER_OUTPUT]")
+    ] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="How log lines are written.")] = LogFormat.TEXT,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log more; -vv logs all.")] = 0,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, and errors only.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback acts
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Issue badges to a spreadsheet of customers, and account for every row."""
+    verbosity = -1 if quiet else verbose
+    context.obj = GlobalOptions(
+        config=config, ledger=ledger, output=output, log_format=log_format, verbosity=verbosity
+    )
+
+
+def main() -> None:
+    """Run a command, and end with its exit code; what the user did wrong is one line, never a trace."""
+    try:
+        app()
+    except BatchIssuerError as exc:
+        _complain(str(exc), exc.exit_code)
+    except KeyboardInterrupt:
+        _complain("stopped at once; `batch-issuer resume` goes on", ExitCode.NOT_FINISHED)
+    except BrokenPipeError:  # the reader of our output has gone, for example `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.DONE)
+    except Exception as exc:  # the last line of defence
+        log.debug("error in the program", exc_info=True)
+        what = f"{type(exc).__name__}: {exc}".splitlines()[0][:300]
+        _complain(f"an error in the program: {what} (run with -vv for more)", ExitCode.PROGRAM_ERROR)
+
+
+def _complain(message: str, code: ExitCode) -> None:
+    typer.echo(f"batch-issuer: {message}", err=True)
+    sys.exit(int(code))

@@ -1,0 +1,63 @@
+"""`issue FILE`: the main job."""
+
+import typer
+
+from batch_issuer.cli import options as o
+from batch_issuer.cli.options import OnInvalid
+
+
+def command(
+    context: typer.Context,
+    file: o.FileArgument,
+    chunk_size: o.ChunkSize = None,
+    concurrency: o.Concurrency = None,
+    rate: o.Rate = None,
+    on_invalid: o.OnInvalidOption = OnInvalid.STOP,
+    max_invalid: o.MaxInvalidOption = "10%",
+    again: bool = typer.Option(False, "--again", help="Issue content that was issued before."),
+    name: str = typer.Option("", help="A name for the batch, for people."),
+    mapped: o.MapOption = None,
+    badge_meta_id: o.BadgeOption = None,
+    owner_type: o.OwnerOption = None,
+    reference_id: o.ReferenceOption = None,
+    issue_event_date: o.EventDateOption = None,
+    wait: o.WaitOption = 0,
+    as_json: o.AsJson = False,
+) -> None:
+    """Validate, plan, record and submit a file; write what became of every row."""
+    from batch_issuer.acceptance import IssueOptions
+    from batch_issuer.cli.rendering import print_summary
+    from batch_issuer.cli.running import progress_for, run, settings_for
+    from batch_issuer.intake import parse_mapping
+    from batch_issuer.pipeline import issue
+    from batch_issuer.planning import MaxInvalid
+    from batch_issuer.tracking import Wait
+
+    settings = settings_for(
+        context,
+        chunk_size=chunk_size,
+        concurrency=concurrency,
+        rate=rate,
+        badge_meta_id=badge_meta_id,
+        owner_type=owner_type,
+        reference_id=reference_id,
+        issue_event_date=issue_event_date,
+    )
+    issue_options = IssueOptions(
+        name=name,
+        mapped=parse_mapping(mapped or []),
+        on_invalid=on_invalid.value,
+        max_invalid=MaxInvalid.parse(max_invalid),
+        again=again,
+    )
+    progress = progress_for(context)
+    try:
+        summary = run(
+            settings,
+            lambda services: issue(services, file, issue_options, Wait(seconds=wait)),
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    print_summary(summary, as_json=as_json)
+    raise typer.Exit(summary.exit_code)

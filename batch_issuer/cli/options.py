@@ -1,0 +1,84 @@
+"""Options that several commands share."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class OnInvalid(StrEnum):
+    """What one invalid row means for the others."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalOptions:
+    """What stands before the command."""
+
+    config: Path | None = None
+    ledger: str | None = None
+    output: Path | None = None
+    log_format: LogFormat = LogFormat.TEXT
+    verbosity: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file, UTF-8, with a header row.")]
+OptionalBatch = Annotated[
+    str | None, typer.Argument(metavar="[BATCH]", help="The batch; default: the latest.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+ChunkSize = Annotated[
+    int | None,
+    typer.Option(min=1, help="Customers in one request at most, default 100. [env: BATCH_ISSUER_CHUNK_SIZE]"),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(min=1, help="Requests under way at once, default 8. [env: BATCH_ISSUER_CONCURRENCY]"),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(min=0, help="API calls a minute, default 100; 0 = unlimited. [env: BATCH_ISSUER_RATE]"),
+]
+OnInvalidOption = Annotated[
+    OnInvalid, typer.Option(help="One invalid row stops the whole file, or is skipped.")
+]
+MaxInvalidOption = Annotated[
+    str, typer.Option(help="With --on-invalid skip: send nothing if more rows than this are invalid.")
+]
+WaitOption = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="Follow the states for so long.")
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="HEADER=COLUMN", help="Use another header for a column; repeatable."),
+]
+BadgeOption = Annotated[
+    str | None,
+    typer.Option("--badge-meta-id", help="Badge for the whole file. [env: BATCH_ISSUER_BADGE_META_ID]"),
+]
+OwnerOption = Annotated[
+    str | None,
+    typer.Option("--owner-type", help="Owner type for the whole file. [env: BATCH_ISSUER_OWNER_TYPE]"),
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option("--reference-id", help="Reference for the whole file. [env: BATCH_ISSUER_REFERENCE_ID]"),
+]
+EventDateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--issue-event-date", help="Event date for the whole file. [env: BATCH_ISSUER_ISSUE_EVENT_DATE]"
+    ),
+]

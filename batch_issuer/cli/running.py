@@ -1,0 +1,76 @@
+"""How a command runs: settings, logs, signals, and the event loop."""
+
+import asyncio
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import typer
+
+from batch_issuer.assembly import Progress, Services, open_services
+from batch_issuer.cli.options import GlobalOptions
+from batch_issuer.cli.progress import TerminalProgress
+from batch_issuer.clock import Clock
+from batch_issuer.errors import Interrupted
+from batch_issuer.logs import set_up_logs
+from batch_issuer.redaction import Redactor
+from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+
+T = TypeVar("T")
+
+
+def settings_for(context: typer.Context, **options: object) -> Settings:
+    """Load the settings for a command, and set the logs up. Raises SettingsError."""
+    chosen: GlobalOptions = context.obj
+    given = {"ledger": chosen.ledger, "output": chosen.output, **options}
+    settings = load_settings(config=chosen.config, options=given)
+    set_up(chosen, settings)
+    for name in unknown_variables(os.environ):
+        known = [PREFIX + field.upper() for field in Settings.model_fields]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
+    return settings
+
+
+def set_up(chosen: GlobalOptions, settings: Settings) -> None:
+    """Set the logs up, with these settings' secrets kept out."""
+    set_up_logs(
+        log_format=chosen.log_format.value,
+        verbosity=chosen.verbosity,
+        redact=Redactor(settings.secrets()),
+    )
+
+
+def progress_for(context: typer.Context) -> TerminalProgress:
+    """Return progress bars, which show only on a terminal and not with -q."""
+    return TerminalProgress(is_shown=sys.stderr.isatty() and context.obj.verbosity >= 0)
+
+
+def run(
+    settings: Settings, work: Callable[[Services], Awaitable[T]], *, progress: Progress | None = None
+) -> T:
+    """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it."""
+    return asyncio.run(_run(settings, work, progress))
+
+
+async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], progress: Progress | None) -> T:
+    stopping = asyncio.Event()
+    task = asyncio.current_task()
+
+    def on_signal() -> None:
+        if stopping.is_set() and task is not None:
+            task.cancel()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
+            return await work(services)
+    except asyncio.CancelledError:
+        raise Interrupted("stopped at once; `batch-issuer resume` goes on") from None

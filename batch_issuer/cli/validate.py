@@ -1,0 +1,71 @@
+"""`validate FILE`: reads and checks only."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batch_issuer.cli import options as o
+
+
+def command(
+    context: typer.Context,
+    file: o.FileArgument,
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write the invalid rows to this CSV file.")
+    ] = None,
+    mapped: o.MapOption = None,
+    badge_meta_id: o.BadgeOption = None,
+    owner_type: o.OwnerOption = None,
+    reference_id: o.ReferenceOption = None,
+    issue_event_date: o.EventDateOption = None,
+    as_json: o.AsJson = False,
+) -> None:
+    """Read and check a file; nothing is sent, and nothing recorded."""
+    from batch_issuer.acceptance import IssueOptions
+    from batch_issuer.cli.dry_run import dry_run, exit_code_of
+    from batch_issuer.cli.rendering import print_json, print_problems, print_repairs, print_table
+    from batch_issuer.cli.running import settings_for
+    from batch_issuer.intake import parse_mapping
+
+    settings = settings_for(
+        context,
+        badge_meta_id=badge_meta_id,
+        owner_type=owner_type,
+        reference_id=reference_id,
+        issue_event_date=issue_event_date,
+    )
+    options = IssueOptions(mapped=parse_mapping(mapped or []))
+    with dry_run(context, file, settings, options, rejects) as (result, problems):
+        checked, duplicates = result.checked, len(result.plan.duplicates)
+        valid = checked.total - checked.invalid - duplicates
+        if as_json:
+            print_json(
+                {
+                    "input": file.name,
+                    "rows": checked.total,
+                    "valid": valid,
+                    "invalid": checked.invalid,
+                    "duplicates": duplicates,
+                    "repairs": dict(checked.repairs),
+                    "rules": problems.tally.as_json(),
+                    "problems": problems.all(),
+                }
+            )
+        else:
+            typer.echo(f"{file.name}: {checked.total:,} rows\n")
+            print_table(
+                [
+                    ("valid", valid, "can be sent"),
+                    ("invalid", checked.invalid, "need a correction"),
+                    ("duplicate", duplicates, "repeat an earlier row, and are not sent again"),
+                ]
+            )
+            print_problems(problems.tally)
+            print_repairs(checked.repairs)
+            if rejects is not None and checked.invalid:
+                typer.echo(f"\nThe invalid rows: {rejects}")
+            if result.refusal:
+                typer.echo(f"\n{result.refusal}")
+            typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'plan'} {file}")
+        raise typer.Exit(exit_code_of(result))

@@ -1,0 +1,32 @@
+"""Time, sleep and randomness as one value, so that tests can pass their own."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The machine's clock by default."""
+
+    now: Callable[[], datetime] = _utc_now
+    """The present instant, in UTC."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Wait for some seconds."""
+    random: Callable[[], float] = random.random
+    """A number from 0 up to 1."""
+
+    def timestamp(self) -> str:
+        """Return the present instant as it stands in files and the ledger: `2026-01-31T08:15:00Z`."""
+        return format_instant(self.now())
+
+
+def format_instant(instant: datetime) -> str:
+    """Write an instant in UTC with whole seconds."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,133 @@
+"""Everything that can go wrong, as one tree; each class knows its exit code.
+
+BatchIssuerError (1)
+├── UsageError (2)
+│   ├── SettingsError
+│   ├── UnknownBatch
+│   ├── OutputNotWritable
+│   └── LedgerTooNew
+├── InputRefused (3)
+├── NotFinished (5)
+│   ├── LedgerUnavailable
+│   ├── ReportsNotWritten
+│   └── Interrupted
+├── NoPermission (6)
+└── Guarded (7)
+    ├── AlreadyIssued
+    └── BatchInUse
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.batch.ids import BatchId
+
+
+class BatchIssuerError(Exception):
+    """Anything this program reports in one line."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.PROGRAM_ERROR
+
+
+class UsageError(BatchIssuerError):
+    """Something was asked for that can't be done as it stands."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SettingsError(UsageError):
+    """A setting is missing, wrong, or contradicts another."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Join the problems into one line."""
+        super().__init__("settings: " + "; ".join(problems))
+
+
+class UnknownBatch(UsageError):
+    """The ledger holds no such batch."""
+
+    def __init__(self, batch: str) -> None:
+        """Name the batch that was asked for."""
+        super().__init__(f"the ledger knows no batch {batch!r}; `batch-issuer batches` lists those it knows")
+
+
+class OutputNotWritable(UsageError):
+    """The output folder can't be written."""
+
+    def __init__(self, folder: Path, reason: str | None) -> None:
+        """Name the folder and what the system says."""
+        super().__init__(
+            f"the output folder {folder} can't be written ({reason}); choose another with --output"
+        )
+
+
+class LedgerTooNew(UsageError):
+    """The ledger was written by a later version of this program."""
+
+    def __init__(self, revision: str) -> None:
+        """Name the revision that is unknown here."""
+        super().__init__(f"the ledger is of a later version ({revision}); install the newer batch_issuer")
+
+
+class InputRefused(BatchIssuerError):
+    """The file can't be taken as it is; nothing was sent."""
+
+    exit_code = ExitCode.INPUT_REFUSED
+
+
+class NotFinished(BatchIssuerError):
+    """Work was left undone, and can be taken up again."""
+
+    exit_code = ExitCode.NOT_FINISHED
+
+
+class LedgerUnavailable(NotFinished):
+    """The ledger can't be read or written now."""
+
+
+class ReportsNotWritten(NotFinished):
+    """The ledger holds everything, but a file for the user could not be written."""
+
+    def __init__(self, batch: BatchId, reason: str | None) -> None:
+        """Name the batch and what the system says."""
+        super().__init__(
+            f"the files of batch {batch} can't be written ({reason}); nothing is lost: "
+            f"make room, then run `batch-issuer resume {batch}`"
+        )
+
+
+class Interrupted(NotFinished):
+    """Somebody stopped the program."""
+
+
+class NoPermission(BatchIssuerError):
+    """The server refused the credentials or the permission."""
+
+    exit_code = ExitCode.NO_PERMISSION
+
+
+class Guarded(BatchIssuerError):
+    """A guard against issuing twice refused."""
+
+    exit_code = ExitCode.GUARDED
+
+
+class AlreadyIssued(Guarded):
+    """This content was issued before."""
+
+    def __init__(self, *, earlier: BatchId) -> None:
+        """Name the batch that issued the same content."""
+        super().__init__(
+            f"this content was issued as batch {earlier}; nothing was sent. "
+            f"See `batch-issuer show {earlier}`, or add --again to issue it once more"
+        )
+
+
+class BatchInUse(Guarded):
+    """Another process is sending this batch."""
+
+    def __init__(self, batch: BatchId) -> None:
+        """Name the batch."""
+        super().__init__(f"another process is sending batch {batch}; wait for it to end")

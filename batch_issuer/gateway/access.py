@@ -1,0 +1,140 @@
+"""Where the API is and who asks: the settings that an exchange needs, checked for their purpose."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from batch_issuer.errors import SettingsError
+from batch_issuer.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasicLogin:
+    """Till id and password, sent as given."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The value of the Authorization header."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthClient:
+    """Client key and secret, exchanged for access tokens."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One API, one organisation, one caller."""
+
+    base_url: str
+    workflow_path: str
+    requests_path: str
+    org_id: str
+    ui_auth_token: str = field(repr=False)
+    login: BasicLogin | OAuthClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerCall:
+    """What a request carries besides its customers: entity and inner call (contract, IntouchTask)."""
+
+    till_id: str
+    store_id: str
+    zone_id: str
+    concept_id: str
+    hostname: str
+    authorization: str = field(repr=False)
+    source: str | None = None
+
+
+_ENTITY: Final = ("till_id", "store_id", "zone_id", "concept_id")
+
+
+def read_access(settings: Settings) -> Access:
+    """Take what reading states needs from the settings. Raises SettingsError naming all that is missing."""
+    problems = []
+    if settings.base_url is None:
+        problems.append("BASE_URL is missing; set BATCH_ISSUER_BASE_URL to https://host of the API")
+    login = _login(settings)
+    if isinstance(login, str):
+        problems.append(login)
+    if settings.base_url is None or isinstance(login, str):
+        raise SettingsError(problems)
+    return Access(
+        base_url=normal_url(settings.base_url),
+        workflow_path=_path(settings.workflow_path),
+        requests_path=_path(settings.requests_path or settings.workflow_path),
+        org_id=settings.org_id or "",
+        ui_auth_token=settings.ui_auth_token.get_secret_value() if settings.ui_auth_token else "",
+        login=login,
+    )
+
+
+def sending_access(settings: Settings) -> tuple[Access, InnerCall]:
+    """Take what submitting needs from the settings. Raises SettingsError naming all that is missing."""
+    problems = []
+    access: Access | None = None
+    try:
+        access = read_access(settings)
+    except SettingsError as exc:
+        problems.append(str(exc).removeprefix("settings: "))
+    missing = [name.upper() for name in _ENTITY if not getattr(settings, name)]
+    if missing:
+        problems.append(f"{', '.join(missing)} missing; a request needs all four entity ids")
+    authorization = _inner_authorization(settings)
+    if access is not None and not authorization:
+        problems.append(
+            "INTOUCH_AUTHORIZATION is missing; with OAuth it must be given, for it is used at approval, "
+            "when an access token has expired"
+        )
+    if access is None or problems:
+        raise SettingsError(problems)
+    entity = {name: getattr(settings, name) for name in _ENTITY}
+    hostname = normal_url(settings.intouch_hostname or access.base_url)
+    inner = InnerCall(**entity, hostname=hostname, authorization=authorization, source=settings.source)
+    return access, inner
+
+
+def normal_url(url: str) -> str:
+    """Write scheme and host in one way, so that one server is one server."""
+    parts = urlsplit(url)
+    default_port = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in {None, default_port} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def other_path_form(path: str) -> str:
+    """Name the other form of a base path: with or without the leading /v2 (contract, "Oddities")."""
+    return path.removeprefix("/v2") if path.startswith("/v2/api_gateway") else f"/v2{path}"
+
+
+def _login(settings: Settings) -> BasicLogin | OAuthClient | str:
+    """Choose OAuth where its key or secret is given, else Basic; or say what is missing."""
+    key, secret, password = settings.client_key, settings.client_secret, settings.password
+    if key or secret:
+        if not (key and secret):
+            return "CLIENT_KEY and CLIENT_SECRET go together"
+        return OAuthClient(key=key.get_secret_value(), secret=secret.get_secret_value())
+    if not (settings.username and password):
+        return "USERNAME and PASSWORD (or CLIENT_KEY and CLIENT_SECRET) are missing"
+    return BasicLogin(username=settings.username, password=password.get_secret_value())
+
+
+def _inner_authorization(settings: Settings) -> str:
+    if settings.intouch_authorization:
+        return settings.intouch_authorization.get_secret_value()
+    login = _login(settings)
+    return login.authorization if isinstance(login, BasicLogin) else ""
+
+
+def _path(path: str) -> str:
+    return "/" + path.strip("/")

@@ -1,0 +1,126 @@
+"""What an answer of the API proves: a table from status and body to one kind; pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from batch_issuer.batch.ids import RequestId
+from batch_issuer.batch.outcomes import NO_ERROR, ServerError, ServerRequest
+from batch_issuer.gateway.wire import Redact, read_error, read_json, read_server_request
+
+_REPEATED_REQUEST_ID: Final = "809"
+_LONGEST_RETRY_AFTER: Final = 3600.0
+
+
+class AnswerKind(StrEnum):
+    """What an answer proves."""
+
+    OK = "ok"
+    """Understood: it names a request, or is a page of the list."""
+    NOT_REACHED = "not_reached"
+    """The connection could not be opened: nothing was created."""
+    RATE_LIMITED = "rate_limited"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    REFUSED = "refused"
+    """Refused for good: nothing was created, and nothing would be by asking again."""
+    IN_DOUBT = "in_doubt"
+    """The request went out, and what became of it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of the server's list."""
+
+    requests: tuple[ServerRequest, ...]
+    is_empty: bool
+    """Nothing at all is on it: the list ends before. (Entries of other kinds are not in `requests`.)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The result of one exchange."""
+
+    kind: AnswerKind
+    http_status: int | None = None
+    error: ServerError = NO_ERROR
+    retry_after: float | None = None
+    """Seconds to wait, where the server says so."""
+    said: ServerRequest | None = None
+    """What the server says of a submitted request; only with OK."""
+    page: Page | None = None
+    """One page; only with OK."""
+
+
+def read_submission(
+    status: int, body: bytes, *, request_id: RequestId, redact: Redact, retry_after: float | None = None
+) -> Answer:
+    """Say what one answer to a POST proves: submitted, not created, refused, or in doubt."""
+    content = read_json(body)
+    said = _named_request(content, redact)
+    error = read_error(content, redact) or _bare_error(status, content)
+    match status:
+        case _ if 200 <= status < 300 and said is not None:  # noqa: PLR2004 - HTTP's own classes
+            if said.request_id in {None, request_id}:
+                return Answer(kind=AnswerKind.OK, http_status=status, said=said)
+            kind, error = AnswerKind.IN_DOUBT, ServerError(message="the answer names another request")
+        case _ if error.code == _REPEATED_REQUEST_ID:
+            kind = AnswerKind.IN_DOUBT  # an earlier request of this id exists
+        case 429:
+            kind = AnswerKind.RATE_LIMITED
+        case 401:
+            kind = AnswerKind.UNAUTHORIZED
+        case 403:
+            kind = AnswerKind.FORBIDDEN
+        case _ if 300 <= status < 500 and status != 408:  # noqa: PLR2004 - HTTP's own classes
+            kind = AnswerKind.REFUSED
+        case _:  # 408, 5xx, a 2xx that can't be read, anything unheard of
+            kind = AnswerKind.IN_DOUBT
+    return Answer(kind=kind, http_status=status, error=error, retry_after=retry_after)
+
+
+def read_list(status: int, body: bytes, *, redact: Redact, retry_after: float | None = None) -> Answer:
+    """Say what one answer to a list call proves. Reading creates nothing: IN_DOUBT means "ask again"."""
+    content = read_json(body)
+    entries = content.get("data") if isinstance(content, dict) else None
+    if 200 <= status < 300 and isinstance(entries, list):  # noqa: PLR2004 - HTTP's own classes
+        read = (read_server_request(entry, redact) for entry in entries)
+        page = Page(requests=tuple(entry for entry in read if entry is not None), is_empty=not entries)
+        return Answer(kind=AnswerKind.OK, http_status=status, page=page)
+    kinds = {
+        429: AnswerKind.RATE_LIMITED,
+        401: AnswerKind.UNAUTHORIZED,
+        403: AnswerKind.FORBIDDEN,
+        400: AnswerKind.REFUSED,
+        404: AnswerKind.REFUSED,
+    }
+    error = read_error(content, redact) or _bare_error(status, content)
+    kind = kinds.get(status, AnswerKind.IN_DOUBT)
+    return Answer(kind=kind, http_status=status, error=error, retry_after=retry_after)
+
+
+def read_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Read a Retry-After header, seconds or an HTTP date, as seconds from now; an hour at most."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        seconds = (until - now).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if seconds == seconds else None  # noqa: PLR0124 - NaN
+
+
+def _named_request(content: Any, redact: Redact) -> ServerRequest | None:  # noqa: ANN401 - any JSON
+    return read_server_request(content.get("data"), redact) if isinstance(content, dict) else None
+
+
+def _bare_error(status: int, content: Any) -> ServerError:  # noqa: ANN401 - any JSON
+    form = "no JSON" if content is None else "no reason given"
+    return ServerError(code=str(status), message=f"the server answered HTTP {status} ({form})")

@@ -1,0 +1,190 @@
+"""The client: one exchange for each call, no retries, no redirects, TLS always verified."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+import aiohttp
+
+from batch_issuer import __version__
+from batch_issuer.batch.outcomes import ServerError
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.clock import Clock
+from batch_issuer.gateway.access import Access, InnerCall, OAuthClient, other_path_form
+from batch_issuer.gateway.answers import Answer, AnswerKind, read_list, read_retry_after, read_submission
+from batch_issuer.gateway.credentials import Credentials, Token, read_token
+from batch_issuer.gateway.wire import issue_badge_body, list_query, read_json, token_body
+from batch_issuer.redaction import Redactor
+
+TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
+_CONNECT_SECONDS: Final = 10.0
+_IDLE_SECONDS: Final = 4.0
+"""Reuse a connection only this long: one that the server is closing would put a POST in doubt."""
+_LARGEST_BODY: Final = 256 * 1024 * 1024
+
+_NEVER_OPENED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Received:
+    status: int
+    body: bytes
+    retry_after: float | None
+
+
+class Client:
+    """Speaks the contract for one caller; every failure that can be expected is an Answer, never raised."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        access: Access,
+        *,
+        redact: Redactor,
+        clock: Clock,
+        timeout_seconds: float,
+    ) -> None:
+        """Use `open_client`, which owns the session and bounds each exchange."""
+        self._session = session
+        self._access = access
+        self._redact = redact
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        login = access.login
+        self._credentials = Credentials(self._fetch_token if isinstance(login, OAuthClient) else login, clock)
+
+    @property
+    def can_renew(self) -> bool:
+        """Whether a 401 may be answered by a fresh token."""
+        return self._credentials.can_renew
+
+    async def submit(self, request: IssueRequest, inner: InnerCall) -> Answer:
+        """POST one request."""
+        path = f"{self._access.workflow_path}/ISSUE-BADGE"
+        headers = {
+            "X-CAP-API-AUTH-ORG-ID": self._access.org_id,
+            "X-CAP-UI-AUTH-TOKEN": self._access.ui_auth_token,
+        }
+        received = await self._call("POST", path, headers=headers, body=issue_badge_body(request, inner))
+        if isinstance(received, Answer):
+            return received
+        answer = read_submission(
+            received.status,
+            received.body,
+            request_id=request.request_id,
+            redact=self._redact,
+            retry_after=received.retry_after,
+        )
+        return self._name_other_path(answer, self._access.workflow_path, "WORKFLOW_PATH")
+
+    async def list_requests(self, *, first_day: date, last_day: date, page: int) -> Answer:
+        """GET one page of the server's list, oldest first."""
+        query = list_query(first_day=first_day, last_day=last_day, page=page)
+        received = await self._call("GET", f"{self._access.requests_path}/requests", query=query)
+        if isinstance(received, Answer):
+            return received
+        answer = read_list(
+            received.status, received.body, redact=self._redact, retry_after=received.retry_after
+        )
+        return self._name_other_path(answer, self._access.requests_path, "REQUESTS_PATH")
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> _Received | Answer:
+        proof = await self._credentials.headers()
+        if isinstance(proof, Answer):
+            return proof
+        given = {name: value for name, value in (headers or {}).items() if value}
+        received = await self._exchange(method, path, headers={**proof, **given}, query=query, body=body)
+        if isinstance(received, _Received) and received.status == 401:  # noqa: PLR2004 - Unauthorized
+            self._credentials.forget(proof)
+        return received
+
+    async def _fetch_token(self) -> Token | Answer:
+        login = self._access.login
+        assert isinstance(login, OAuthClient)  # noqa: S101 - only an OAuth login is given this source
+        received = await self._exchange("POST", TOKEN_PATH, headers={}, query=None, body=token_body(login))
+        if isinstance(received, Answer):
+            return replace(received, kind=AnswerKind.NOT_REACHED)  # no submission went out yet
+        token = read_token(received.status, read_json(received.body))
+        if isinstance(token, Token):
+            self._redact.add(token.value)
+        return token
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str],
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> _Received | Answer:
+        """Send and receive once; what aiohttp raises becomes "not reached" or "in doubt"."""
+        if body is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+        try:
+            async with self._session.request(
+                method,
+                self._access.base_url + path,
+                headers=headers,
+                params=query,
+                data=body,
+                allow_redirects=False,
+            ) as response:
+                retry_after = read_retry_after(response.headers.get("Retry-After"), now=self._clock.now())
+                return _Received(status=response.status, body=await _read(response), retry_after=retry_after)
+        except _NEVER_OPENED as exc:
+            return _failure(AnswerKind.NOT_REACHED, "no connection", exc)
+        except TimeoutError as exc:
+            return _failure(AnswerKind.IN_DOUBT, f"no answer within {self._timeout_seconds:g} s", exc)
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            return _failure(AnswerKind.IN_DOUBT, "the connection broke", exc)
+
+    def _name_other_path(self, answer: Answer, path: str, setting: str) -> Answer:
+        if answer.http_status != 404:  # noqa: PLR2004 - Not Found
+            return answer
+        hint = f"{answer.error.message}; if the path is wrong, try {setting}={other_path_form(path)}"
+        return replace(answer, error=replace(answer.error, message=hint))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body of bounded size; more than that can be no answer of this API."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_chunked(1 << 16):
+        size += len(part)
+        if size > _LARGEST_BODY:
+            raise aiohttp.ClientPayloadError("the body is too large")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _failure(kind: AnswerKind, what: str, exc: Exception) -> Answer:
+    # the exception's class only: its text may hold addresses with credentials
+    return Answer(kind=kind, error=ServerError(message=f"{what} ({type(exc).__name__})"))
+
+
+@asynccontextmanager
+async def open_client(
+    access: Access, *, redact: Redactor, clock: Clock, timeout_seconds: float, connections: int
+) -> AsyncIterator[Client]:
+    """Open a client with at most so many connections, all closed on leaving."""
+    connect = min(_CONNECT_SECONDS, timeout_seconds / 2)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_IDLE_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=connect),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": f"batch_issuer/{__version__}", "Accept": "application/json"},
+    ) as session:
+        yield Client(session, access, redact=redact, clock=clock, timeout_seconds=timeout_seconds)
+        await asyncio.sleep(0)  # let closed transports say goodbye before the loop ends

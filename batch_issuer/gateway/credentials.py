@@ -1,0 +1,69 @@
+"""Credentials for each call: Basic as given, or an OAuth token that is renewed before it expires."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from batch_issuer.clock import Clock
+from batch_issuer.gateway.access import BasicLogin
+from batch_issuer.gateway.answers import Answer, AnswerKind
+
+TOKEN_HEADER: Final = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 - a header's name
+_SHARE_UNUSED: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token and how long it lives."""
+
+    value: str
+    lifetime: timedelta
+
+
+class Credentials:
+    """Gives the headers that prove who asks. One object for each caller: renewal is done once for all."""
+
+    def __init__(self, source: BasicLogin | Callable[[], Awaitable[Token | Answer]], clock: Clock) -> None:
+        """Take a Basic login, or what fetches a token (and returns an Answer where that failed)."""
+        self._source = source
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self._token = ""
+        self._renew_at: datetime | None = None
+
+    @property
+    def can_renew(self) -> bool:
+        """Whether a 401 may be answered by a fresh token."""
+        return not isinstance(self._source, BasicLogin)
+
+    async def headers(self) -> dict[str, str] | Answer:
+        """Return the headers, or the answer that says why there are none."""
+        if isinstance(self._source, BasicLogin):
+            return {"Authorization": self._source.authorization}
+        async with self._one_at_a_time:
+            if self._renew_at is None or self._clock.now() >= self._renew_at:
+                fetched = await self._source()
+                if isinstance(fetched, Answer):
+                    return fetched
+                self._token = fetched.value
+                self._renew_at = self._clock.now() + fetched.lifetime * (1 - _SHARE_UNUSED)
+            return {TOKEN_HEADER: self._token}
+
+    def forget(self, headers: dict[str, str]) -> None:
+        """Drop the token that was refused, unless it has been renewed meanwhile."""
+        if self.can_renew and headers.get(TOKEN_HEADER) == self._token:
+            self._renew_at = None
+
+
+def read_token(status: int, content: object) -> Token | Answer:
+    """Read the answer of a token call (contract, TokenResponse)."""
+    data = content.get("data") if isinstance(content, dict) else None
+    match data:
+        case {"accessToken": str() as value, "ttlSeconds": int() | float() as seconds} if value:
+            return Token(value=value, lifetime=timedelta(seconds=float(seconds)))
+    kinds = {400: AnswerKind.UNAUTHORIZED, 401: AnswerKind.UNAUTHORIZED, 403: AnswerKind.FORBIDDEN}
+    kinds[429] = AnswerKind.RATE_LIMITED
+    # no submission went out yet: whatever else happened here, nothing was created
+    return Answer(kind=kinds.get(status, AnswerKind.NOT_REACHED), http_status=status)

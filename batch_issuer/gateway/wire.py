@@ -1,0 +1,165 @@
+"""Our values as the contract's JSON, and the contract's JSON as our values; pure, and lenient in reading."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, Final
+
+import orjson
+
+from batch_issuer.batch.ids import RequestId, WorkflowRequestId
+from batch_issuer.batch.outcomes import InnerAnswer, Reply, ServerError, ServerRequest
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.gateway.access import InnerCall, OAuthClient
+
+Redact = Callable[[str], str]
+
+ISSUE_BULK_PATH: Final = "/api_gateway/v1/badges/badgeMeta/customer/issueBulk"
+PAGE_SIZE: Final = 100
+_MESSAGE_CHARS: Final = 300
+
+
+def issue_badge_body(request: IssueRequest, inner: InnerCall) -> bytes:
+    """Write the body of a submission (contract, IssueBadgeRequest)."""
+    group = request.group
+    bulk: dict[str, Any] = {
+        "badgeMetaId": group.badge_meta_id,
+        "customers": request.customers,
+        "requestId": request.request_id,
+    }
+    if group.owner_type:
+        bulk["triggeredBy"] = {"ownerType": group.owner_type, "referenceId": group.reference_id}
+    if group.issue_event_date:
+        bulk["issueEventDateISO"] = group.issue_event_date
+    task: dict[str, Any] = {
+        "hostname": inner.hostname,
+        "path": ISSUE_BULK_PATH,
+        "method": "POST",
+        "pathParams": {},
+        "queryParams": {},
+        "body": bulk,
+        "headers": {"Authorization": inner.authorization, "content-type": "application/json"},
+    }
+    if inner.source is not None:
+        task["source"] = inner.source
+    entity = {
+        "tillId": inner.till_id,
+        "storeId": inner.store_id,
+        "zoneId": inner.zone_id,
+        "conceptId": inner.concept_id,
+    }
+    body = {"entityInfo": entity, "payload": {"IntouchAPITask-Payload": task}}
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def token_body(client: OAuthClient) -> bytes:
+    """Write the body of a token call (contract, TokenRequest)."""
+    return orjson.dumps({"key": client.key, "secret": client.secret})
+
+
+def list_query(*, first_day: date, last_day: date, page: int) -> dict[str, str]:
+    """Write the query of one page of the server's list, oldest first (contract, listRequests)."""
+    return {
+        "requestType": "ISSUE-BADGE",
+        "startDate": first_day.isoformat(),
+        "endDate": last_day.isoformat(),
+        "limit": str(PAGE_SIZE),
+        "PageNo": str(page),
+        "sortBy": "startDate",
+        "sortOrder": "asc",
+    }
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 - anything can come back
+    """Read JSON, or return None where it is none (an edge proxy may answer in HTML)."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def read_server_request(data: Any, redact: Redact) -> ServerRequest | None:  # noqa: ANN401 - as above
+    """Read one workflow request, or return None where none is named; headers are never looked at."""
+    facts = _dict(data)
+    workflow_request_id, state = _text(facts.get("requestId")), _text(facts.get("state"))
+    if not workflow_request_id or not state:
+        return None
+    details = _dict(facts.get("details"))
+    body = _dict(_dict(details.get("IntouchAPITask-Payload")).get("body"))
+    output = details.get("IntouchAPITask_Output")
+    return ServerRequest(
+        workflow_request_id=WorkflowRequestId(workflow_request_id),
+        request_id=RequestId(_text(body.get("requestId"))) or None,
+        state=state,
+        maker_allowed=_bool(details.get("ValidateMakerAccess_Output")),
+        payload_valid=_bool(details.get("ValidatePayload_Output")),
+        inner=_inner_answer(output, redact) if output else None,
+    )
+
+
+def read_error(body: Any, redact: Redact) -> ServerError | None:  # noqa: ANN401 - as above
+    """Read the first of `errors` (contract, ErrorEnvelope), or return None where there is none."""
+    errors = _dict(body).get("errors")
+    if not errors:
+        return None
+    first = errors[0] if isinstance(errors, list) else errors
+    return _error(first, redact)
+
+
+def _inner_answer(output: Any, redact: Redact) -> InnerAnswer:  # noqa: ANN401 - as above
+    facts = _dict(output)
+    body = _dict(facts.get("body"))
+    data = body.get("data")
+    listed = _dict(data).get("issuedBadges")
+    replies = (_reply(entry, redact) for entry in (listed if isinstance(listed, list) else []))
+    return InnerAnswer(
+        status=_int(facts.get("status")),
+        has_data=isinstance(data, dict),
+        error=read_error(body, redact),
+        replies=tuple(reply for reply in replies if reply is not None),
+    )
+
+
+def _reply(entry: Any, redact: Redact) -> Reply | None:  # noqa: ANN401 - as above
+    facts = _dict(entry)
+    customer_id = _int(facts.get("customerId"))
+    if customer_id is None:
+        return None
+    error = facts.get("error")
+    return Reply(
+        customer_id=customer_id,
+        issued_id=_text(facts.get("issuedId")) or None,
+        error=None if error is None else _error(error, redact),
+    )
+
+
+def _error(entry: Any, redact: Redact) -> ServerError:  # noqa: ANN401 - as above
+    facts = entry if isinstance(entry, dict) else {"message": entry}
+    code = facts.get("code")
+    number = _int(code)
+    message = " ".join(redact(_text(facts.get("message"))).split())[:_MESSAGE_CHARS]
+    shown = _text(code) if number is None else str(number)
+    return ServerError(code=redact(shown)[:_MESSAGE_CHARS], message=message or "no reason given")
+
+
+def _dict(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as above
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - as above
+    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+
+
+def _bool(value: Any) -> bool | None:  # noqa: ANN401 - as above
+    return value if isinstance(value, bool) else None
+
+
+def _int(value: Any) -> int | None:  # noqa: ANN401 - as above
+    """Read whole numbers the way the server writes them: 200, 200.0, "200"."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,118 @@
+"""The stage that turns a file into checked frames: the interface that every engine offers."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from batch_issuer.batch.problems import InputProblem, Rule
+from batch_issuer.errors import InputRefused, UsageError
+from batch_issuer.intake.columns import COLUMNS, ColumnOptions, Columns, match_columns
+from batch_issuer.intake.dialect import Dialect, detect_dialect
+from batch_issuer.intake.reader import Limits, RawBlock, read_blocks, read_header
+from batch_issuer.intake.repairs import frame_of, repair
+from batch_issuer.intake.schema import InputRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputOptions:
+    """All that decides how a file is read; with the file itself it always gives the same frames."""
+
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    rules: InputRules = field(default_factory=InputRules)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file whose header is understood."""
+
+    path: Path
+    name: str
+    dialect: Dialect
+    columns: Columns
+    options: InputOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CheckedFrame:
+    """Some rows of the input, checked.
+
+    `frame` holds the valid rows in input order, indexed by row number: `customer_id` as int64, the
+    other columns as the text that is sent. Each row of `raw` is either there or has problems.
+    """
+
+    frame: pd.DataFrame
+    problems: tuple[InputProblem, ...]
+    repairs: Counter[str]
+    raw: RawBlock
+    columns: Columns
+
+
+def open_source(path: Path, options: InputOptions, *, name: str | None = None) -> Source:
+    """Look at a file's kind and header.
+
+    Raises InputRefused for a file that can't be read as a spreadsheet, and UsageError for a missing
+    file or a wrong value for the whole file.
+    """
+    name = name or path.name
+    _check_defaults(options)
+    try:
+        dialect = detect_dialect(path)
+        header = read_header(path, dialect)
+    except OSError as exc:
+        raise UsageError(f"{path} can't be read ({exc.strerror})") from exc
+    columns = match_columns(name, header, options.columns)
+    return Source(path=path, name=name, dialect=dialect, columns=columns, options=options)
+
+
+def check_rows(source: Source) -> Iterator[CheckedFrame]:
+    """Yield checked frames in input order. Raises InputRefused for a file without data rows."""
+    has_rows = False
+    for raw in read_blocks(source.path, source.dialect, source.options.limits):
+        has_rows = True
+        yield _check(raw, source)
+    if not has_rows:
+        raise InputRefused(f"{source.name} has a header, but no data rows")
+
+
+def _check(raw: RawBlock, source: Source) -> CheckedFrame:
+    frame, repairs = repair(frame_of(raw, source.columns), timezone=source.options.timezone)
+    problems = [*_surplus_fields(raw, source.columns), *source.options.rules.find_problems(frame)]
+    problems.sort(key=lambda problem: (problem.row, _COLUMN_ORDER.get(problem.column, -1)))
+    invalid = {problem.row for problem in problems}
+    valid = frame[~frame.index.isin(list(invalid))] if invalid else frame
+    valid = valid.assign(customer_id=valid["customer_id"].astype("int64"))
+    return CheckedFrame(
+        frame=valid, problems=tuple(problems), repairs=repairs, raw=raw, columns=source.columns
+    )
+
+
+_COLUMN_ORDER = {name: position for position, name in enumerate(COLUMNS)}
+
+
+def _surplus_fields(raw: RawBlock, columns: Columns) -> Iterator[InputProblem]:
+    width = len(columns.header)
+    for row, record in zip(raw.numbers, raw.cells, strict=True):
+        if len(record) > width and any(cell.strip() for cell in record[width:]):
+            value = next(cell for cell in record[width:] if cell.strip())
+            yield InputProblem(row=row, column="", value=value, rule=Rule.SURPLUS_FIELDS)
+
+
+def _check_defaults(options: InputOptions) -> None:
+    """Refuse a wrong value for the whole file at once, not once for each row."""
+    given = {name: value for name, value in options.columns.defaults.items() if value}
+    if not given:
+        return
+    block = RawBlock(numbers=[1], cells=[[given.get(name, "") for name in COLUMNS]])
+    columns = Columns(header=COLUMNS, positions={name: at for at, name in enumerate(COLUMNS)})
+    frame, _ = repair(frame_of(block, columns), timezone=options.timezone)
+    for name, value in given.items():
+        finding = options.rules.explain(name, str(frame.loc[1, name]))
+        if finding is not None:
+            problem = InputProblem(row=1, column=name, value=value, rule=finding.rule, hint=finding.hint)
+            raise UsageError(f"the value for the whole file is wrong: {problem.message}")

@@ -1,0 +1,111 @@
+"""Matches a file's header to the columns we know, whatever its case, spaces and hyphens."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from batch_issuer.errors import InputRefused, UsageError
+from batch_issuer.intake.dialect import guess_other_delimiter
+
+COLUMNS: Final[tuple[str, ...]] = (
+    "customer_id",
+    "badge_meta_id",
+    "owner_type",
+    "reference_id",
+    "issue_event_date",
+)
+REQUIRED: Final = ("customer_id", "badge_meta_id")
+ALIASES: Final = {
+    "customer": "customer_id",
+    "user_id": "customer_id",
+    "badge": "badge_meta_id",
+    "badge_id": "badge_meta_id",
+}
+ADDED: Final = ("row", "problem")
+"""Columns of our own `rejects.csv` and `failed.csv`: ignored when such a file is read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnOptions:
+    """What the user says about columns: headers mapped by hand, and values for a whole file."""
+
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where each known column stands in the rows of one file."""
+
+    header: tuple[str, ...]
+    positions: Mapping[str, int]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    is_ours: bool = False
+    """The file is a `rejects.csv` or `failed.csv` of ours: cells carry our protecting `'`."""
+
+
+def parse_mapping(options: Sequence[str]) -> dict[str, str]:
+    """Read `--map "Member No=customer_id"` options. Raises UsageError."""
+    mapped = {}
+    for option in options:
+        header, equals, column = option.rpartition("=")
+        if not equals or column.strip() not in COLUMNS:
+            raise UsageError(f"--map {option!r}: write it as HEADER=COLUMN; columns are {', '.join(COLUMNS)}")
+        mapped[_normal(header)] = column.strip()
+    return mapped
+
+
+def match_columns(name: str, header: Sequence[str], options: ColumnOptions) -> Columns:
+    """Find the known columns of a header.
+
+    Raises InputRefused for a required column that is missing (naming the nearest header), and for
+    two headers that match one column.
+    """
+    known = {_normal(column): column for column in (*COLUMNS, *ADDED)}
+    known |= {_normal(alias): column for alias, column in ALIASES.items()}
+    known |= options.mapped
+    positions: dict[str, int] = {}
+    for position, title in enumerate(header):
+        column = known.get(_normal(title))
+        if column is None:
+            continue
+        if column in positions and column in COLUMNS:
+            raise InputRefused(
+                f"{name}: the headers {header[positions[column]]!r} and {title!r} both mean {column}; "
+                "rename or delete one of them"
+            )
+        positions.setdefault(column, position)
+    _refuse_unmatched_maps(name, header, options)
+    for column in REQUIRED:
+        if column not in positions and not options.defaults.get(column):
+            raise InputRefused(_missing(name, column, header, taken=set(positions.values())))
+    is_ours = all(column in positions for column in ADDED)
+    found = {column: positions[column] for column in COLUMNS if column in positions}
+    return Columns(header=tuple(header), positions=found, defaults=options.defaults, is_ours=is_ours)
+
+
+def _refuse_unmatched_maps(name: str, header: Sequence[str], options: ColumnOptions) -> None:
+    present = {_normal(title) for title in header}
+    for title, column in options.mapped.items():
+        if title not in present:
+            raise InputRefused(f"{name} has no header like {title!r}, which --map sends to {column}")
+
+
+def _missing(name: str, column: str, header: Sequence[str], taken: set[int]) -> str:
+    text = f"{name} has no column for {column}"
+    delimiter = guess_other_delimiter(list(header))
+    if delimiter is not None:
+        return f"{text}: its columns seem to be separated by {delimiter!r}; save it with commas"
+    free = {_normal(title): title for position, title in enumerate(header) if position not in taken}
+    wanted = [_normal(column), *(_normal(a) for a, meant in ALIASES.items() if meant == column)]
+    near = next(iter(n for w in wanted for n in difflib.get_close_matches(w, free, n=1)), None)
+    if near is not None:
+        return f'{text}; did you mean {free[near]!r}? Rename it, or add --map "{free[near]}={column}"'
+    shown = ", ".join(repr(title) for title in header[:10])
+    return f'{text}; its header is {shown}. Rename one, or add --map "HEADER={column}"'
+
+
+def _normal(title: str) -> str:
+    return re.sub(r"[\s_-]+", "", title).casefold()

@@ -1,0 +1,158 @@
+"""Queries on batches, their input problems and their duplicates."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.batch.ids import BatchId
+from batch_issuer.batch.problems import InputProblem
+from batch_issuer.batch.requests import RowNumbers
+from batch_issuer.ledger import tables
+from batch_issuer.ledger.packing import pack_problems, pack_rows, unpack_problems, unpack_rows
+
+_DUPLICATES_IN_BLOCK = 100_000
+
+
+class BatchStage(StrEnum):
+    """How far a batch has come on our side."""
+
+    RECORDING = "recording"
+    """Its rows and requests are being written: nothing of it is sent."""
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """Its input was refused: nothing of it will ever be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One input file, accepted once, for one server and organisation."""
+
+    batch: BatchId
+    name: str
+    base_url: str
+    org_id: str
+    stage: BatchStage
+    input_name: str
+    input_sha256: str
+    rows: int = 0
+    invalid: int = 0
+    duplicates: int = 0
+    settings: Mapping[str, Any]
+    """The settings it was made with, without secrets."""
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    created_at: str
+    started_at: str = ""
+    finished_at: str = ""
+    exit_code: ExitCode | None = None
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """Read a row of the table."""
+        facts = row._asdict()
+        code = facts.pop("exit_code")
+        return cls(
+            **{
+                **facts,
+                "stage": BatchStage(facts["stage"]),
+                "settings": json.loads(facts["settings"]),
+                "repairs": json.loads(facts["repairs"] or "{}"),
+                "exit_code": None if code is None else ExitCode(code),
+            }
+        )
+
+
+def insert_batch(connection: Connection, batch: Batch) -> None:
+    """Record a batch."""
+    facts = asdict(batch)
+    facts |= {name: json.dumps(facts[name]) for name in ("settings", "repairs")}
+    connection.execute(insert(tables.batches), [facts])
+
+
+def update_batch(connection: Connection, batch: BatchId, facts: Mapping[str, object]) -> None:
+    """Change some columns of a batch."""
+    stored = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in facts.items()}
+    connection.execute(update(tables.batches).where(tables.batches.c.batch == batch).values(**stored))
+
+
+def find_batch(connection: Connection, batch: str) -> Batch | None:
+    """Return one batch, if the ledger knows it."""
+    row = connection.execute(select(tables.batches).where(tables.batches.c.batch == batch)).one_or_none()
+    return None if row is None else Batch.from_row(row)
+
+
+def list_batches(connection: Connection) -> list[Batch]:
+    """Return all batches, the latest first."""
+    rows = connection.execute(select(tables.batches).order_by(tables.batches.c.batch.desc()))
+    return [Batch.from_row(row) for row in rows]
+
+
+def find_same_content(connection: Connection, batch: Batch) -> BatchId | None:
+    """Name the latest accepted batch of the same content for the same server and organisation."""
+    known = tables.batches.c
+    found = connection.execute(
+        select(known.batch)
+        .where(known.base_url == batch.base_url, known.org_id == batch.org_id)
+        .where(known.input_sha256 == batch.input_sha256, known.stage == BatchStage.ACCEPTED)
+        .order_by(known.batch.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else BatchId(found)
+
+
+def insert_problems(
+    connection: Connection, batch: BatchId, block: int, problems: Sequence[InputProblem]
+) -> None:
+    """Record one block of input problems."""
+    row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
+    connection.execute(insert(tables.problems), [row])
+
+
+def iterate_problems(connection: Connection, batch: BatchId) -> Iterator[InputProblem]:
+    """Yield the input problems in input order, one block in memory at a time."""
+    query = (
+        select(tables.problems.c.problems)
+        .where(tables.problems.c.batch == batch)
+        .order_by(tables.problems.c.block)
+    )
+    for packed in connection.execute(query.execution_options(yield_per=4)).scalars():
+        yield from unpack_problems(packed)
+
+
+def insert_duplicates(
+    connection: Connection, batch: BatchId, duplicates: RowNumbers, repeated: RowNumbers
+) -> None:
+    """Record which rows repeat which."""
+    blocks = [
+        {
+            "batch": batch,
+            "block": at // _DUPLICATES_IN_BLOCK,
+            "rows": pack_rows(duplicates[at : at + _DUPLICATES_IN_BLOCK]),
+            "repeated": pack_rows(repeated[at : at + _DUPLICATES_IN_BLOCK]),
+        }
+        for at in range(0, len(duplicates), _DUPLICATES_IN_BLOCK)
+    ]
+    if blocks:
+        connection.execute(insert(tables.duplicates), blocks)
+
+
+def iterate_duplicates(connection: Connection, batch: BatchId) -> Iterator[tuple[RowNumbers, RowNumbers]]:
+    """Yield arrays of duplicate rows and of the rows they repeat, in input order."""
+    known = tables.duplicates.c
+    query = select(known.rows, known.repeated).where(known.batch == batch).order_by(known.block)
+    for rows, repeated in connection.execute(query):
+        yield unpack_rows(rows), unpack_rows(repeated)
+
+
+def delete_recording(connection: Connection, batch: BatchId) -> None:
+    """Forget a batch that was never accepted."""
+    own = select(tables.requests.c.request_id).where(tables.requests.c.batch == batch)
+    connection.execute(delete(tables.request_rows).where(tables.request_rows.c.request_id.in_(own)))
+    for table in (tables.requests, tables.problems, tables.duplicates):
+        connection.execute(delete(table).where(table.c.batch == batch))
+    recording = tables.batches.c.stage == BatchStage.RECORDING
+    connection.execute(delete(tables.batches).where(tables.batches.c.batch == batch, recording))

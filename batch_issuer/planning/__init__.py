@@ -1,0 +1,16 @@
+"""From checked rows to requests: grouping, chunking, estimate; pure."""
+
+from batch_issuer.planning.chunking import Plan, plan_requests
+from batch_issuer.planning.estimate import estimate_seconds, seconds_between_calls
+from batch_issuer.planning.grouping import RowCollector, RowTable
+from batch_issuer.planning.invalid_share import MaxInvalid
+
+__all__ = [
+    "MaxInvalid",
+    "Plan",
+    "RowCollector",
+    "RowTable",
+    "estimate_seconds",
+    "plan_requests",
+    "seconds_between_calls",
+]

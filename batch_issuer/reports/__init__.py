@@ -1,0 +1,20 @@
+"""The files that the user gets, one module for each; written from the ledger, replaced whole."""
+
+from batch_issuer.reports.figures import summarise
+from batch_issuer.reports.page import OUTCOME_WORDS
+from batch_issuer.reports.row_files import original_line, original_rows_file, problem_text
+from batch_issuer.reports.summary import ProblemTally, Summary, problem_json
+from batch_issuer.reports.writing import Ending, write_reports
+
+__all__ = [
+    "OUTCOME_WORDS",
+    "Ending",
+    "ProblemTally",
+    "Summary",
+    "original_line",
+    "original_rows_file",
+    "problem_json",
+    "problem_text",
+    "summarise",
+    "write_reports",
+]

@@ -1,0 +1,161 @@
+"""What became of each input row: the ledger's record joined, block by block, to the rows as read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from batch_issuer.batch.ids import BatchId, RequestId
+from batch_issuer.batch.outcomes import Outcome, RowOutcome, ServerError, row_outcome
+from batch_issuer.batch.problems import InputProblem
+from batch_issuer.intake import RawBlock
+from batch_issuer.ledger import RequestRecord, RequestRows
+from batch_issuer.ledger.batches import iterate_duplicates, iterate_problems
+from batch_issuer.ledger.requests import iterate_request_rows, iterate_rows
+
+_IDS_IN_QUERY: Final = 500
+_NEVER_ISSUED: Final = frozenset(
+    {Outcome.REJECTED, Outcome.FAILED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED, Outcome.NOT_SENT}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountedRow:
+    """One input row, and what became of it."""
+
+    row: int
+    cells: list[str]
+    outcome: RowOutcome
+    customer_id: int | None = None
+    """The id that is sent; None for an invalid row."""
+    record: RequestRecord | None = None
+    problems: tuple[InputProblem, ...] = ()
+
+
+class Accounts:
+    """The ledger's record of one batch, looked up by input row.
+
+    Keeps 4 bytes a row and the requests that the present block of rows needs.
+    """
+
+    def __init__(self, connection: Connection, batch: BatchId) -> None:
+        """Read which request carries which row."""
+        self._connection = connection
+        self._batch = batch
+        self._request_ids: list[RequestId] = []
+        self._request_of_row = self._map_rows()
+        self._duplicates, self._repeated = self._read_duplicates()
+        self._problems = _ByRow(iterate_problems(connection, batch))
+        self._loaded: dict[int, _LoadedRequest] = {}
+
+    def account(self, block: RawBlock) -> Iterator[AccountedRow]:
+        """Yield each row of a block with what became of it. Blocks must come in input order."""
+        at = np.asarray(block.numbers, dtype=np.uint32)
+        carried = self._carriers(at)
+        repeats = self._repeated_rows(at)
+        self._load({int(n) for n in carried[carried >= 0]} | {self._carrier(row) for row in repeats.values()})
+        for row, cells, carrier in zip(block.numbers, block.cells, carried.tolist(), strict=True):
+            problems = self._problems.take(row)
+            if problems:
+                yield _invalid(row, cells, problems)
+            elif row in repeats:
+                yield self._duplicate(row, cells, repeats[row])
+            elif carrier >= 0:
+                yield self._loaded[carrier].account(row, cells)
+            else:
+                raise AssertionError(f"row {row} is in the input, but not in the ledger")
+
+    def _map_rows(self) -> npt.NDArray[np.int32]:
+        request_of_row = np.full(1, -1, dtype=np.int32)
+        for request_id, rows in iterate_rows(self._connection, self._batch):
+            last = int(rows[-1])
+            if last >= len(request_of_row):
+                grown = np.full(max(last + 1, 2 * len(request_of_row)), -1, dtype=np.int32)
+                grown[: len(request_of_row)] = request_of_row
+                request_of_row = grown
+            request_of_row[rows] = len(self._request_ids)
+            self._request_ids.append(request_id)
+        return request_of_row
+
+    def _read_duplicates(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        blocks = list(iterate_duplicates(self._connection, self._batch))
+        empty = np.empty(0, dtype=np.uint32)
+        rows = np.concatenate([rows for rows, _ in blocks] or [empty])
+        return rows, np.concatenate([repeated for _, repeated in blocks] or [empty])
+
+    def _carriers(self, rows: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+        known = rows < len(self._request_of_row)
+        return np.where(known, self._request_of_row[np.where(known, rows, 0)], -1)
+
+    def _carrier(self, row: int) -> int:
+        return int(self._request_of_row[row])
+
+    def _repeated_rows(self, rows: npt.NDArray[np.uint32]) -> Mapping[int, int]:
+        """Say which rows of a block repeat which other rows."""
+        if not len(self._duplicates) or not len(rows):
+            return {}
+        start, end = np.searchsorted(self._duplicates, [rows[0], rows[-1] + 1])
+        return dict(
+            zip(self._duplicates[start:end].tolist(), self._repeated[start:end].tolist(), strict=True)
+        )
+
+    def _load(self, needed: set[int]) -> None:
+        """Hold the requests that are needed now, and no others."""
+        self._loaded = {n: loaded for n, loaded in self._loaded.items() if n in needed}
+        missing = sorted(needed - self._loaded.keys())
+        for start in range(0, len(missing), _IDS_IN_QUERY):
+            wanted = {self._request_ids[n]: n for n in missing[start : start + _IDS_IN_QUERY]}
+            for found in iterate_request_rows(self._connection, self._batch, list(wanted)):
+                self._loaded[wanted[found.record.request_id]] = _LoadedRequest(found)
+
+    def _duplicate(self, row: int, cells: list[str], repeated: int) -> AccountedRow:
+        original = self._loaded[self._carrier(repeated)].account(repeated, cells)
+        became = original.outcome.outcome
+        message = f"repeats row {repeated}"
+        if became in _NEVER_ISSUED:
+            message += f", which is {became.replace('_', ' ')}"
+        outcome = RowOutcome(outcome=Outcome.DUPLICATE, error=ServerError(message=message))
+        return AccountedRow(
+            row=row, cells=cells, outcome=outcome, customer_id=original.customer_id, record=original.record
+        )
+
+
+class _LoadedRequest:
+    """A request with its rows at hand."""
+
+    def __init__(self, request: RequestRows) -> None:
+        self._record = request.record
+        self._settlement = request.settlement
+        self._customer_of = dict(zip(request.rows.tolist(), request.customers.tolist(), strict=True))
+
+    def account(self, row: int, cells: list[str]) -> AccountedRow:
+        customer_id = self._customer_of[row]
+        outcome = row_outcome(self._record.stage, self._settlement, customer_id)
+        return AccountedRow(
+            row=row, cells=cells, outcome=outcome, customer_id=customer_id, record=self._record
+        )
+
+
+class _ByRow:
+    """Hands out problems row by row, from one pass over them in input order."""
+
+    def __init__(self, problems: Iterator[InputProblem]) -> None:
+        self._problems = problems
+        self._next = next(problems, None)
+
+    def take(self, row: int) -> tuple[InputProblem, ...]:
+        taken = []
+        while self._next is not None and self._next.row == row:
+            taken.append(self._next)
+            self._next = next(self._problems, None)
+        return tuple(taken)
+
+
+def _invalid(row: int, cells: list[str], problems: tuple[InputProblem, ...]) -> AccountedRow:
+    message = " | ".join(problem.message for problem in problems)
+    error = ServerError(code=problems[0].rule, message=message)
+    outcome = RowOutcome(outcome=Outcome.INVALID, error=error)
+    return AccountedRow(row=row, cells=cells, outcome=outcome, problems=problems)

@@ -1,0 +1,96 @@
+"""`report.html`: one self-contained page with a chart of outcomes and a table of problems."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.ledger import RequestRecord
+from batch_issuer.reports.files import replaced_whole
+from batch_issuer.reports.requests_file import shown_state
+from batch_issuer.reports.summary import Summary
+
+OUTCOME_WORDS: Final[Mapping[Outcome, str]] = {
+    Outcome.ISSUED: "the badge was issued",
+    Outcome.PENDING: "submitted, waits for a checker",
+    Outcome.ISSUE_FAILED: "the server refused this customer",
+    Outcome.UNACCOUNTED: "executed, but the server's answer does not name this customer",
+    Outcome.REJECTED: "a checker rejected the request",
+    Outcome.FAILED: "the whole request failed",
+    Outcome.IN_DOUBT: "sent, and the server's answer is not known yet",
+    Outcome.NOT_SENT: "planned, and not sent yet",
+    Outcome.INVALID: "an input error: see what to do",
+    Outcome.DUPLICATE: "repeats an earlier row, and was not sent again",
+}
+"""Every outcome in plain words, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOnPage:
+    """A row that deserves a look."""
+
+    row: int
+    customer_id: str
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestOnPage:
+    """A request as the page shows it."""
+
+    request_id: str
+    workflow_request_id: str
+    badge_meta_id: str
+    customers: int
+    state: str
+    message: str
+
+    @classmethod
+    def from_record(cls, record: RequestRecord) -> Self:
+        """Take what the page shows of a request."""
+        return cls(
+            request_id=record.request_id,
+            workflow_request_id=record.workflow_request_id or "",
+            badge_meta_id=record.group.badge_meta_id,
+            customers=record.customers,
+            state=shown_state(record),
+            message=" ".join(part for part in (record.error.code, record.error.message) if part),
+        )
+
+
+def write_page(summary: Summary, requests: Sequence[RequestOnPage], rows: Sequence[RowOnPage]) -> None:
+    """Replace `report.html`."""
+    template = _environment().get_template("report.html.j2")
+    with replaced_whole(summary.folder / "report.html") as file:
+        file.writelines(template.generate(**_context(summary, requests, rows)))
+
+
+def _context(
+    summary: Summary, requests: Sequence[RequestOnPage], rows: Sequence[RowOnPage]
+) -> dict[str, Any]:
+    most = max(summary.counts.values(), default=1)
+    look = sum(n for o, n in summary.counts.items() if o not in {Outcome.ISSUED, Outcome.PENDING})
+    return {
+        "summary": summary,
+        "batch": summary.batch,
+        "outcomes": [
+            (outcome.value, words, summary.counts[outcome], 100 * summary.counts[outcome] / most)
+            for outcome, words in OUTCOME_WORDS.items()
+            if summary.counts.get(outcome)
+        ],
+        "requests": requests,
+        "rows": rows,
+        "rows_in_all": look,
+        "problems": summary.problems.as_json(),
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("batch_issuer.reports", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    return environment

@@ -1,0 +1,104 @@
+"""The files with one line for a row: `reconciliation.csv`, `rejects.csv` and `failed.csv`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.problems import InputProblem
+from batch_issuer.intake.columns import ADDED, Columns
+from batch_issuer.intake.repairs import unprotect
+from batch_issuer.reports.files import CsvFile, Line, protect
+from batch_issuer.reports.lines import AccountedRow
+
+RECONCILIATION_COLUMNS: Final = (
+    "row",
+    "customer_id",
+    "badge_meta_id",
+    "outcome",
+    "request_id",
+    "workflow_request_id",
+    "state",
+    "issued_id",
+    "error_code",
+    "error_message",
+    "attempts",
+    "submitted_at",
+    "updated_at",
+)
+BELONGS_IN_FAILED: Final = frozenset(
+    {Outcome.FAILED, Outcome.REJECTED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED}
+)
+
+
+def reconciliation_file(folder: Path) -> CsvFile:
+    """One line for each input row, in input order."""
+    return CsvFile(folder / "reconciliation.csv", lambda: RECONCILIATION_COLUMNS)
+
+
+def original_rows_file(path: Path, columns: Columns) -> CsvFile:
+    """Rows as they were read, with `row` and `problem` before their original header.
+
+    The added columns come first, so that surplus fields can't slip into them.
+    """
+    return CsvFile(path, lambda: [*ADDED, *(protect(title) for title in _own(columns.header, columns))])
+
+
+def reconciliation_line(accounted: AccountedRow, columns: Columns) -> Line:
+    """Write one row of the reconciliation."""
+    outcome, record = accounted.outcome, accounted.record
+    issued_id = outcome.issued_id if outcome.outcome is Outcome.ISSUED else ""
+    if record is None:
+        customer_id: object = protect(_cell(accounted, columns, "customer_id"))
+        badge_meta_id = protect(_cell(accounted, columns, "badge_meta_id"))
+        request: Sequence[object] = ("", "", "")
+        times: Sequence[object] = ("", "", "")
+    else:
+        customer_id, badge_meta_id = accounted.customer_id, record.group.badge_meta_id
+        request = (record.request_id, protect(record.workflow_request_id or ""), protect(record.state))
+        times = (record.attempts, record.submitted_at, record.updated_at)
+    return (
+        accounted.row,
+        customer_id,
+        badge_meta_id,
+        outcome.outcome.value,
+        *request,
+        protect(issued_id),
+        protect(outcome.error.code),
+        protect(outcome.error.message),
+        *times,
+    )
+
+
+def original_line(row: int, cells: Sequence[str], problem: str, columns: Columns) -> Line:
+    """Write a row as it was read, with its number and its problem."""
+    kept = _own([*cells, *[""] * (len(columns.header) - len(cells))], columns)
+    return (row, protect(problem), *(protect(unprotect(c) if columns.is_ours else c) for c in kept))
+
+
+def problem_text(problems: Sequence[InputProblem]) -> str:
+    """Write all problems of a row into one cell."""
+    return " | ".join(problem.message for problem in problems)
+
+
+def reason(accounted: AccountedRow) -> str:
+    """Say why a row was not issued."""
+    error = accounted.outcome.error
+    told = " ".join(part for part in (error.code, error.message) if part)
+    word = accounted.outcome.outcome.value.replace("_", " ")
+    return f"{word}: {told}" if told else word
+
+
+def _cell(accounted: AccountedRow, columns: Columns, name: str) -> str:
+    at = columns.positions.get(name)
+    cell = accounted.cells[at] if at is not None and at < len(accounted.cells) else ""
+    cell = unprotect(cell) if columns.is_ours else cell
+    return cell if cell.strip() else columns.defaults.get(name, cell)
+
+
+def _own(cells: Sequence[str], columns: Columns) -> list[str]:
+    """Leave out the columns that an earlier file of ours added: they are added anew."""
+    if not columns.is_ours:
+        return list(cells)
+    ours = {at for at, title in enumerate(columns.header) if title.strip().casefold() in ADDED}
+    return [cell for at, cell in enumerate(cells) if at not in ours]

@@ -1,0 +1,141 @@
+"""Writes all files of a batch in one pass over its input, from one snapshot of the ledger."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from batch_issuer.batch.exit_codes import ExitCode, exit_code
+from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.errors import ReportsNotWritten
+from batch_issuer.intake import Source, read_blocks
+from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger.requests import iterate_records
+from batch_issuer.reports.lines import AccountedRow, Accounts
+from batch_issuer.reports.page import RequestOnPage, RowOnPage, write_page
+from batch_issuer.reports.requests_file import request_line, requests_file, shown_state
+from batch_issuer.reports.row_files import (
+    BELONGS_IN_FAILED,
+    original_line,
+    original_rows_file,
+    problem_text,
+    reason,
+    reconciliation_file,
+    reconciliation_line,
+)
+from batch_issuer.reports.summary import ProblemTally, Summary, next_command, write_summary
+
+_ON_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How the command that writes the files ended."""
+
+    finished_at: str
+    exit_code: ExitCode | None = None
+    """Where it is known already: a stop, or a refusal."""
+    message: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Totals:
+    """What one pass counts."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    requests: list[RequestOnPage] = field(default_factory=list)
+    rows: list[RowOnPage] = field(default_factory=list)
+    problems: ProblemTally = field(default_factory=ProblemTally)
+    lines: int = 0
+
+
+def write_reports(
+    connection: Connection, *, batch: Batch, source: Source, folder: Path, ending: Ending
+) -> Summary:
+    """Write every file of a batch and return its summary.
+
+    Raises ReportsNotWritten where the folder can't be written; the ledger still holds everything.
+    """
+    totals = _Totals()
+    try:
+        _write_requests(connection, batch, folder, totals)
+        _write_rows(connection, batch, source, folder, totals)
+        summary = _summarise(replace(batch, finished_at=ending.finished_at), folder, totals, ending)
+        write_page(summary, totals.requests, totals.rows)
+        write_summary(summary)
+    except OSError as exc:
+        raise ReportsNotWritten(batch.batch, exc.strerror) from exc
+    return summary
+
+
+def _write_requests(connection: Connection, batch: Batch, folder: Path, totals: _Totals) -> None:
+    with requests_file(folder).open(always=True) as write:
+        for record in iterate_records(connection, batch.batch):
+            write([request_line(record)])
+            totals.states[shown_state(record)] += 1
+            if len(totals.requests) < _ON_PAGE:
+                totals.requests.append(RequestOnPage.from_record(record))
+
+
+def _write_rows(connection: Connection, batch: Batch, source: Source, folder: Path, totals: _Totals) -> None:
+    columns = source.columns
+    with ExitStack() as files:
+        reconcile = files.enter_context(reconciliation_file(folder).open(always=True))
+        reject = files.enter_context(original_rows_file(folder / "rejects.csv", columns).open(always=False))
+        fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
+        for accounted in _accounted_rows(connection, batch, source):
+            reconcile([reconciliation_line(accounted, columns)])
+            outcome = accounted.outcome.outcome
+            if outcome is Outcome.INVALID:
+                text = problem_text(accounted.problems)
+                reject([original_line(accounted.row, accounted.cells, text, columns)])
+            elif outcome in BELONGS_IN_FAILED:
+                fail([original_line(accounted.row, accounted.cells, reason(accounted), columns)])
+            _count(accounted, totals)
+
+
+def _accounted_rows(connection: Connection, batch: Batch, source: Source) -> Iterator[AccountedRow]:
+    accounts = Accounts(connection, batch.batch)
+    for block in read_blocks(source.path, source.dialect, source.options.limits):
+        yield from accounts.account(block)
+
+
+def _count(accounted: AccountedRow, totals: _Totals) -> None:
+    totals.lines += 1
+    totals.outcomes[accounted.outcome.outcome] += 1
+    for problem in accounted.problems:
+        totals.problems.add(problem)
+    if accounted.outcome.outcome not in _FINE and len(totals.rows) < _ON_PAGE:
+        totals.rows.append(
+            RowOnPage(
+                row=accounted.row,
+                customer_id="" if accounted.customer_id is None else str(accounted.customer_id),
+                outcome=accounted.outcome.outcome,
+                message=problem_text(accounted.problems) or reason(accounted),
+            )
+        )
+
+
+_FINE: Final = frozenset({Outcome.ISSUED, Outcome.PENDING})
+
+
+def _summarise(batch: Batch, folder: Path, totals: _Totals, ending: Ending) -> Summary:
+    is_refused = batch.stage is BatchStage.REFUSED
+    code = ExitCode.INPUT_REFUSED if is_refused else exit_code(totals.outcomes, stopped=ending.exit_code)
+    return Summary(
+        batch=batch,
+        folder=folder,
+        counts=totals.outcomes,
+        states=dict(totals.states),
+        requests=sum(totals.states.values()),
+        rows_out=totals.lines,
+        exit_code=code,
+        next_command=next_command(batch, totals.outcomes, refused_input=is_refused),
+        message=ending.message,
+        problems=totals.problems,
+    )

@@ -1,0 +1,219 @@
+"""Settings: an option beats the environment, which beats the TOML file."""
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from batch_issuer.errors import SettingsError
+
+PREFIX: Final = "BATCH_ISSUER_"
+DEFAULT_CONFIG: Final = Path("batch_issuer.toml")
+WORKFLOW_PATH: Final = "/v2/api_gateway/v2/request-workflow"
+
+
+class Settings(BaseSettings):
+    """All settings, checked; `docs/reference/settings.md` explains each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    base_url: str | None = Field(None, description="https://host of the API")
+    allow_http: bool = Field(default=False, description="allow plain http to other hosts than this machine")
+    workflow_path: str = Field(WORKFLOW_PATH, description="base path for submitting")
+    requests_path: str | None = Field(None, description="base path for reading; as WORKFLOW_PATH by default")
+    username: str | None = Field(None, description="till id for Basic authentication")
+    password: SecretStr | None = Field(None, description="password for Basic authentication, sent as given")
+    client_key: SecretStr | None = Field(None, description="OAuth client key, instead of Basic")
+    client_secret: SecretStr | None = Field(None, description="OAuth client secret")
+    org_id: str | None = Field(None, description="organisation id (X-CAP-API-AUTH-ORG-ID)")
+    ui_auth_token: SecretStr | None = Field(None, description="the maker's token (X-CAP-UI-AUTH-TOKEN)")
+    till_id: str | None = Field(None, description="entityInfo, needed to send")
+    store_id: str | None = Field(None, description="entityInfo, needed to send")
+    zone_id: str | None = Field(None, description="entityInfo, needed to send")
+    concept_id: str | None = Field(None, description="entityInfo, needed to send")
+    intouch_hostname: str | None = Field(None, description="hostname of the inner call; BASE_URL by default")
+    intouch_authorization: SecretStr | None = Field(
+        None, description="Authorization of the inner call; Basic from USERNAME and PASSWORD by default"
+    )
+    source: str | None = Field(None, description="`source` beside the inner body, where it is needed")
+    chunk_size: int = Field(100, ge=1, le=100_000, description="customers in one request at most")
+    concurrency: int = Field(8, ge=1, le=1_000, description="requests under way at once")
+    rate: float = Field(100, ge=0, le=1_000_000, description="API calls a minute; 0 = unlimited")
+    timeout: float = Field(30, gt=0, le=3_600, description="seconds for one exchange")
+    max_attempts: int = Field(5, ge=1, le=100, description="attempts for one request")
+    settle: float = Field(5, ge=0, le=3_600, description="seconds until a request shows in the server's list")
+    badge_meta_id: str | None = Field(None, description="badge for a whole file")
+    owner_type: str | None = Field(None, description="owner type for a whole file")
+    reference_id: str | None = Field(None, description="reference for a whole file")
+    issue_event_date: str | None = Field(None, description="event date for a whole file")
+    badge_pattern: str = Field("[0-9a-f]{24}", description="what a badge id looks like")
+    timezone: str = Field("UTC", description="zone of dates that name none")
+    max_file_bytes: int = Field(2 * 1024**3, ge=1, description="size of an input file at most")
+    max_rows: int = Field(50_000_000, ge=1, le=4_000_000_000, description="data rows at most")
+    max_cell_chars: int = Field(4096, ge=32, le=100_000, description="characters in a cell at most")
+    ledger: Annotated[str | None, Field(description="sqlite:///PATH; OUTPUT/ledger.db by default")] = None
+    output: Path = Field(Path("output"), description="folder for the batches' files")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the call alone: `load_settings` merges the sources, so the order shows."""
+        return (init_settings,)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as exc:
+            raise ValueError(f"{name!r} is no time zone; write it like Europe/Berlin") from exc
+        return name
+
+    @model_validator(mode="after")
+    def _safe_addresses(self) -> Self:
+        for name in ("base_url", "intouch_hostname"):
+            url = getattr(self, name)
+            if url is not None:
+                _check_url(name.upper(), url, allow_http=self.allow_http)
+        if self.ledger is not None and not self.ledger.startswith("sqlite:///"):
+            raise ValueError("LEDGER must be sqlite:///PATH")
+        return self
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is: beside the batches' files unless a setting says otherwise."""
+        return self.ledger or f"sqlite:///{self.output / 'ledger.db'}"
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every secret, for the redactor."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                yield value.get_secret_value()
+        if self.username and self.password:
+            yield f"{self.username}:{self.password.get_secret_value()}"
+
+    def public(self) -> dict[str, object]:
+        """Return what may be shown and stored: every setting but the secrets and the user name."""
+        shown = self.model_dump(mode="json", exclude_none=True, exclude={"username"})
+        return {
+            name: value for name, value in shown.items() if not isinstance(getattr(self, name), SecretStr)
+        }
+
+
+def secret_names() -> frozenset[str]:
+    """Name the settings that hold secrets, and so have a `_FILE` form."""
+    fields = Settings.model_fields.items()
+    return frozenset(name for name, field in fields if "SecretStr" in str(field.annotation))
+
+
+def load_settings(
+    *,
+    config: Path | None = None,
+    options: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Merge file, environment and options into checked settings.
+
+    Raises SettingsError with every problem in one line; no value of a secret is ever part of it.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    merged = {**_from_file(config), **_from_environment(environ), **given}
+    try:
+        return Settings(**merged)
+    except ValidationError as exc:
+        problems = [_explain(error["loc"], error["msg"]) for error in exc.errors(include_url=False)]
+        raise SettingsError(problems) from None
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Name variables that look like settings and are none: probably misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {PREFIX + name.upper() + "_FILE" for name in secret_names()}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in environ.items() if value != ""}
+    files = {name: environ.get(f"{PREFIX}{name.upper()}_FILE") for name in secret_names()}
+    return {**_secrets_from_files(files), **source()}
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    if config is None and not DEFAULT_CONFIG.is_file():
+        return {}
+    path = config or DEFAULT_CONFIG
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise SettingsError([f"{path} can't be read ({reason})"]) from exc
+    files = {name: values.pop(f"{name}_file", None) for name in secret_names()}
+    problems = [_unknown(name, path) for name in values if name not in Settings.model_fields]
+    if problems:
+        raise SettingsError(problems)
+    return {**_secrets_from_files(files), **values}
+
+
+def _secrets_from_files(files: Mapping[str, str | None]) -> dict[str, str]:
+    found = {}
+    for name, path in files.items():
+        if path:
+            try:
+                found[name] = Path(path).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as exc:
+                raise SettingsError([f"{name.upper()}_FILE names {path}, which can't be read"]) from exc
+    return found
+
+
+def _unknown(name: str, path: Path) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{path} has an unknown setting {name!r}{hint}"
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{str(location[0]).upper()}: {text}" if location else text
+
+
+def _check_url(name: str, url: str, *, allow_http: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"{name} is no address; write it as https://host") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError(f"{name} must be https://host")
+    if parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            f"{name} must be https://host alone; paths belong in WORKFLOW_PATH and REQUESTS_PATH"
+        )
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
+        raise ValueError(f"{name} must use https (plain http only for this machine, or with ALLOW_HTTP=true)")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,133 @@
+"""Sends requests: a slot first, then the pace, then a durable `sending`, then one exchange."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from batch_issuer.batch.outcomes import settle
+from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.clock import Clock
+from batch_issuer.errors import LedgerUnavailable
+from batch_issuer.gateway import Answer, AnswerKind, Client, InnerCall
+from batch_issuer.ledger import Answered, Journal, Said, Sending, Transition
+from batch_issuer.submission.breaker import Breaker
+from batch_issuer.submission.next_step import NextStep, Situation, Stop, next_step
+from batch_issuer.submission.pace import Pace, pause
+
+log = logging.getLogger(__name__)
+
+Unsent = tuple[IssueRequest, int]
+"""A request, and how many attempts the ledger has of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """All that a request needs on its way to the server."""
+
+    client: Client
+    inner: InnerCall
+    journal: Journal
+    pace: Pace
+    clock: Clock
+    concurrency: int
+    max_attempts: int
+
+
+class Submitter:
+    """Sends the unsent requests of one batch. The one way for every command that sends."""
+
+    def __init__(self, route: Route, *, stopping: asyncio.Event, on_rest: Callable[[Stage], None]) -> None:
+        """Heed `stopping`, and tell `on_rest` the stage in which each request comes to rest."""
+        self._route = route
+        self._stopping = stopping
+        self._on_rest = on_rest
+        self._breaker = Breaker()
+        self._stop: Stop | None = None
+
+    async def submit_all(self, unsent: AsyncIterator[Unsent]) -> Stop | None:
+        """Start each request as a slot frees up, and return why it stopped early, if it did.
+
+        A stop lets the requests under way finish. At most `concurrency` tasks exist at a time.
+        """
+        slots = asyncio.Semaphore(self._route.concurrency)
+        async with asyncio.TaskGroup() as under_way:
+            await slots.acquire()
+            async for request, attempts in unsent:
+                if self._stopping.is_set():
+                    break
+                task = under_way.create_task(self._send(request, attempts), name=f"send {request.request_id}")
+                task.add_done_callback(lambda _: slots.release())
+                await slots.acquire()
+        return self._stop
+
+    async def _send(self, request: IssueRequest, earlier_attempts: int) -> None:
+        """Bring one request to rest. Expected failures stop the batch, and never cancel the others."""
+        try:
+            stage = await self._attempt_until_rest(request, earlier_attempts)
+        except LedgerUnavailable as exc:
+            self._stop_batch(Stop(message=str(exc), exit_code=exc.exit_code))
+        else:
+            self._on_rest(stage)
+
+    async def _attempt_until_rest(self, request: IssueRequest, earlier_attempts: int) -> Stage:
+        renewed = False
+        attempts = 0
+        while True:
+            await self._route.pace.wait(self._stopping)
+            if self._stopping.is_set():
+                return Stage.NOT_SENT
+            attempts += 1
+            answer = await self._exchange(request, earlier_attempts + attempts)
+            situation = Situation(
+                attempts=attempts,
+                max_attempts=self._route.max_attempts,
+                may_renew=self._route.client.can_renew and not renewed,
+                jitter=self._route.clock.random(),
+            )
+            step = next_step(answer, situation)
+            renewed = renewed or answer.kind is AnswerKind.UNAUTHORIZED
+            await self._record(request, earlier_attempts + attempts, answer, step)
+            await self._heed(answer, step)
+            if step.again_after is None:
+                return step.stage
+            await pause(step.again_after, self._route.clock, self._stopping)
+
+    async def _exchange(self, request: IssueRequest, attempt: int) -> Answer:
+        at = self._route.clock.timestamp()
+        await self._route.journal.record(Sending(request_id=request.request_id, attempt=attempt, at=at))
+        return await self._route.client.submit(request, self._route.inner)
+
+    async def _record(self, request: IssueRequest, attempt: int, answer: Answer, step: NextStep) -> None:
+        """Make the answer durable before anything follows from it."""
+        at = self._route.clock.timestamp()
+        transitions: list[Transition] = [
+            Answered(
+                request_id=request.request_id,
+                attempt=attempt,
+                at=at,
+                stage=step.stage,
+                http_status=answer.http_status,
+                error=answer.error,
+            )
+        ]
+        if answer.said is not None:
+            settlement = settle(answer.said)
+            said = Said(request_id=request.request_id, at=at, said=answer.said, settlement=settlement)
+            transitions.append(said)
+        await self._route.journal.record(*transitions)
+        fields = {"request": request.request_id, "attempt": attempt, "status": answer.http_status}
+        quiet = step.stage is Stage.SUBMITTED
+        log.log(logging.INFO if quiet else logging.WARNING, step.stage.value.replace("_", " "), extra=fields)
+
+    async def _heed(self, answer: Answer, step: NextStep) -> None:
+        """Let one request's answer guide the whole batch: its pace, and whether it goes on."""
+        if answer.kind is AnswerKind.RATE_LIMITED and step.again_after is not None:
+            await self._route.pace.postpone(step.again_after)
+        stop = step.stop or self._breaker.record(answer)
+        if stop is not None:
+            self._stop_batch(stop)
+
+    def _stop_batch(self, stop: Stop) -> None:
+        self._stop = self._stop or stop
+        self._stopping.set()
