@@ -120,8 +120,9 @@ class AlreadyIssued(Guarded):
     def __init__(self, *, earlier: BatchId) -> None:
         """Name the batch that issued the same content."""
         super().__init__(
-            f"this content was issued as batch {earlier}; nothing was sent. "
-            f"See `batch-issuer show {earlier}`, or add --again to issue it once more"
+            f"this content is batch {earlier} already; nothing was sent again. "
+            f"`batch-issuer resume {earlier}` goes on with it where it did not finish; "
+            "--again issues it once more"
         )
 
 

@@ -45,7 +45,8 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     for name, what in files:
         typer.echo(f"  {name:<20} {what}")
     if summary.next_command:
-        typer.echo(f"\nNext: {summary.next_command}")
+        corrected = "after correcting the invalid rows, " if " issue " in summary.next_command else ""
+        typer.echo(f"\nNext: {corrected}{summary.next_command}")
 
 
 def print_problems(problems: ProblemTally) -> None:

@@ -35,6 +35,6 @@ def summarise(connection: Connection, batch: Batch, folder: Path) -> Summary:
         requests=sum(states.values()),
         rows_out=sum(counts.values()),
         exit_code=ExitCode.INPUT_REFUSED if is_refused else exit_code(counts),
-        next_command=next_command(batch, counts, refused_input=is_refused),
+        next_command=next_command(batch, counts, folder),
         problems=problems,
     )

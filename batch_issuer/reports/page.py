@@ -10,6 +10,7 @@ from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import RequestRecord
 from batch_issuer.reports.files import replaced_whole
 from batch_issuer.reports.requests_file import shown_state
+from batch_issuer.reports.row_files import told
 from batch_issuer.reports.summary import Summary
 
 OUTCOME_WORDS: Final[Mapping[Outcome, str]] = {
@@ -57,7 +58,7 @@ class RequestOnPage:
             badge_meta_id=record.group.badge_meta_id,
             customers=record.customers,
             state=shown_state(record),
-            message=" ".join(part for part in (record.error.code, record.error.message) if part),
+            message=told(record.error),
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.outcomes import Outcome, ServerError
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake.columns import ADDED, Columns
 from batch_issuer.intake.repairs import unprotect
@@ -83,10 +83,14 @@ def problem_text(problems: Sequence[InputProblem]) -> str:
 
 def reason(accounted: AccountedRow) -> str:
     """Say why a row was not issued."""
-    error = accounted.outcome.error
-    told = " ".join(part for part in (error.code, error.message) if part)
     word = accounted.outcome.outcome.value.replace("_", " ")
-    return f"{word}: {told}" if told else word
+    why = told(accounted.outcome.error)
+    return f"{word}: {why}" if why else word
+
+
+def told(error: ServerError) -> str:
+    """Write an error as one text."""
+    return " ".join(part for part in (error.code, error.message) if part)
 
 
 def _cell(accounted: AccountedRow, columns: Columns, name: str) -> str:

@@ -10,8 +10,8 @@ import orjson
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.batch.problems import InputProblem, Rule
-from batch_issuer.ledger import Batch
+from batch_issuer.batch.problems import WORDING, InputProblem, Rule
+from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.reports.files import replaced_whole
 
 SCHEMA_VERSION: Final = 1
@@ -38,6 +38,7 @@ class ProblemTally:
         return [
             {
                 "rule": rule.value,
+                "what": WORDING[rule][0],
                 "count": count,
                 "advice": self.examples[rule][0].advice,
                 "examples": [problem_json(problem) for problem in self.examples[rule]],
@@ -103,14 +104,16 @@ class Summary:
         }
 
 
-def next_command(batch: Batch, counts: Mapping[Outcome, int], *, refused_input: bool) -> str:
+def next_command(batch: Batch, counts: Mapping[Outcome, int], folder: Path) -> str:
     """Say what to run next, or nothing where all is done that can be done from here."""
-    if refused_input:
+    if batch.stage is BatchStage.REFUSED:
         return f"batch-issuer issue {quoted(batch.input_name)}"
     if any(counts.get(outcome, 0) for outcome in (Outcome.NOT_SENT, Outcome.IN_DOUBT)):
         return f"batch-issuer resume {batch.batch}"
     if counts.get(Outcome.PENDING, 0):
         return f"batch-issuer refresh {batch.batch}"
+    if counts.get(Outcome.INVALID, 0):
+        return f"batch-issuer issue {quoted(str(folder / 'rejects.csv'))}"
     return ""
 
 

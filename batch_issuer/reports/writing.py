@@ -26,6 +26,7 @@ from batch_issuer.reports.row_files import (
     reason,
     reconciliation_file,
     reconciliation_line,
+    told,
 )
 from batch_issuer.reports.summary import ProblemTally, Summary, next_command, write_summary
 
@@ -116,7 +117,7 @@ def _count(accounted: AccountedRow, totals: _Totals) -> None:
                 row=accounted.row,
                 customer_id="" if accounted.customer_id is None else str(accounted.customer_id),
                 outcome=accounted.outcome.outcome,
-                message=problem_text(accounted.problems) or reason(accounted),
+                message=problem_text(accounted.problems) or told(accounted.outcome.error),
             )
         )
 
@@ -135,7 +136,7 @@ def _summarise(batch: Batch, folder: Path, totals: _Totals, ending: Ending) -> S
         requests=sum(totals.states.values()),
         rows_out=totals.lines,
         exit_code=code,
-        next_command=next_command(batch, totals.outcomes, refused_input=is_refused),
+        next_command=next_command(batch, totals.outcomes, folder),
         message=ending.message,
         problems=totals.problems,
     )

@@ -1,0 +1,165 @@
+"""The commands as a user meets them: what they print, where, and their exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from batch_issuer import __version__
+from batch_issuer.cli.app import app
+
+ROOT = Path(__file__).parent.parent.parent
+BADGE = "0123456789abcdef01234567"
+COMMANDS = sorted(command.name or "" for command in app.registered_commands)
+
+
+def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command in a folder of its own, with no settings but those given."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("BATCH_ISSUER_")}
+    environment = {**clean, "PYTHONPATH": str(ROOT), **{f"BATCH_ISSUER_{n}": v for n, v in variables.items()}}
+    return subprocess.run(
+        [sys.executable, "-m", "batch_issuer", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def write(folder: Path, *rows: str) -> None:
+    (folder / "in.csv").write_text("\n".join(["customer_id,badge_meta_id", *rows]) + "\n")
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    done = run("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"batch_issuer {__version__}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_that_fits_a_terminal(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage:" in shown.output
+
+
+def test_help_and_version_load_neither_pandas_nor_aiohttp() -> None:
+    script = (
+        "import sys; from batch_issuer.cli import main\n"
+        "sys.argv = ['batch-issuer', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'pandas', 'aiohttp', 'pandera', 'sqlalchemy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_valid_file_is_told_to_be_valid(tmp_path: Path) -> None:
+    write(tmp_path, f"1,{BADGE}", f" 2.0 ,{BADGE}", f"1,{BADGE}")
+    done = run("validate", "in.csv", folder=tmp_path)
+    assert done.returncode == 0
+    assert "3 rows" in done.stdout
+    assert "trailing .0 (1)" in done.stdout
+    assert done.stdout.endswith("Next: batch-issuer plan in.csv\n")
+    assert done.stderr == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_every_problem_is_told_at_once_and_the_rows_are_written_where_asked(tmp_path: Path) -> None:
+    write(tmp_path, f"1,{BADGE}", "1.1E+08,x", f"-4,{BADGE}")
+    done = run("validate", "in.csv", "--rejects", "bad.csv", "--json", folder=tmp_path)
+    told = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert [(p["row"], p["column"], p["rule"]) for p in told["problems"]] == [
+        (3, "customer_id", "digits_lost"),
+        (3, "badge_meta_id", "pattern"),
+        (4, "customer_id", "sign"),
+    ]
+    lines = (tmp_path / "bad.csv").read_text("utf-8-sig").splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("3,")
+    assert "'-4" in lines[2]
+
+
+def test_a_plan_tells_requests_customers_and_time(tmp_path: Path) -> None:
+    write(tmp_path, *(f"{n},{BADGE}" for n in range(1, 251)))
+    told = json.loads(run("plan", "in.csv", "--rate", "60", "--json", folder=tmp_path).stdout)
+    assert (told["customers"], told["requests"], told["would_send"]) == (250, 3, True)
+    assert told["seconds"] == pytest.approx(2 * 60 / 59.4, abs=0.1)
+    shown = run("plan", "in.csv", "--chunk-size", "10", folder=tmp_path)
+    assert shown.returncode == 0
+    assert "25   of at most 10 customers" in shown.stdout
+
+
+def test_a_plan_of_an_invalid_file_says_that_nothing_would_be_sent(tmp_path: Path) -> None:
+    write(tmp_path, f"1,{BADGE}", "x,")
+    done = run("plan", "in.csv", folder=tmp_path)
+    assert done.returncode == 3
+    assert "would send nothing" in done.stdout
+    assert (
+        run("plan", "in.csv", "--on-invalid", "skip", "--max-invalid", "50%", folder=tmp_path).returncode == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "line"),
+    [
+        (["issue", "in.csv"], {}, 2, "BASE_URL is missing"),
+        (["issue", "in.csv"], {"BASE_URL": "http://api.example.com"}, 2, "must use https"),
+        (["issue", "nowhere.csv"], {}, 2, "BASE_URL is missing"),
+        (["validate", "nowhere.csv"], {}, 2, "does not exist"),
+        (["validate", "."], {}, 2, "is a folder"),
+        (["validate", "empty.csv"], {}, 3, "is empty"),
+        (["validate", "header.csv"], {}, 3, "no data rows"),
+        (["validate", "semicolon.csv"], {}, 3, "separated by ';'"),
+        (["validate", "near.csv"], {}, 3, "did you mean 'custmer_id'?"),
+        (["show", "20260101-000000-abcdef"], {}, 2, "knows no batch"),
+        (["show"], {}, 2, "holds no batch yet"),
+        (["--config", "none.toml", "batches"], {}, 2, "none.toml can't be read"),
+        (["issue", "in.csv", "--max-invalid", "many"], {}, 2, "--max-invalid 'many'"),
+        (["issue", "in.csv", "--map", "x"], {}, 2, "HEADER=COLUMN"),
+        (["validate", "in.csv", "--owner-type", "Nobody"], {}, 2, "is no owner type"),
+        (["batches"], {"LEDGER": "mysql://host/db"}, 2, "LEDGER must be sqlite:///PATH"),
+    ],
+)
+def test_what_is_wrong_is_one_clear_line(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, line: str
+) -> None:
+    write(tmp_path, f"1,{BADGE}")
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "header.csv").write_text("customer_id,badge_meta_id\n")
+    (tmp_path / "semicolon.csv").write_text("customer_id;badge_meta_id\n1;2\n")
+    (tmp_path / "near.csv").write_text("custmer_id,badge_meta_id\n1,2\n")
+    done = run(*arguments, folder=tmp_path, **variables)
+    assert done.returncode == code
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("batch-issuer: ")
+    assert done.stdout == ""
+
+
+def test_a_misspelt_variable_is_told(tmp_path: Path) -> None:
+    done = run("batches", folder=tmp_path, RATES="5")
+    assert "BATCH_ISSUER_RATES is no setting" in done.stderr
+    assert "did you mean BATCH_ISSUER_RATE?" in done.stderr
+
+
+def test_a_template_is_written_once_and_never_over_a_file(tmp_path: Path) -> None:
+    assert run("template", "csv", folder=tmp_path).returncode == 0
+    blank = (ROOT / "input_templates" / "blank.csv").read_bytes()
+    assert (tmp_path / "badges.csv").read_bytes() == blank
+    assert run("template", folder=tmp_path).returncode == 2
+    assert run("template", "csv", "--to", "other.csv", folder=tmp_path).returncode == 0
+
+
+def test_an_empty_history_says_how_to_begin(tmp_path: Path) -> None:
+    done = run("batches", folder=tmp_path)
+    assert done.stdout == "No batch yet. Next: batch-issuer issue FILE\n"
+    assert json.loads(run("batches", "--json", folder=tmp_path).stdout) == []

@@ -1,0 +1,126 @@
+"""The command is stopped in every way there is, and nothing is lost or sent twice."""
+
+import csv
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.conftest import Server, Terminal
+
+if TYPE_CHECKING:
+    import subprocess
+
+pytestmark = pytest.mark.end_to_end
+
+BADGE = "0123456789abcdef01234567"
+ROWS = 400
+
+
+def write_input(terminal: Terminal) -> None:
+    rows = "".join(f"{700_000_000 + n},{BADGE}\n" for n in range(ROWS))
+    (terminal.folder / "in.csv").write_text("customer_id,badge_meta_id\n" + rows)
+
+
+def lines_of(terminal: Terminal) -> list[dict[str, str]]:
+    path = terminal.batch_folder() / "reconciliation.csv"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def wait_for_posts(server: Server, process: "subprocess.Popen[str]", count: int) -> None:
+    """Wait until the server has accepted so many requests, or the command has ended."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if server.truth()["posts"]["accepted"] >= count:
+            return
+
+
+@pytest.fixture
+def server(start_sandbox: Callable[..., Server], terminal: Terminal) -> Server:
+    started = start_sandbox("--latency", "0.05", "--decide-after", "0")
+    terminal.settings = started.settings
+    write_input(terminal)
+    return started
+
+
+def test_killed_half_way_the_ledger_knows_what_went_out(server: Server, terminal: Terminal) -> None:
+    process = terminal.start("issue", "in.csv", "--rate", "0", "--chunk-size", "4", "--concurrency", "4")
+    wait_for_posts(server, process, 20)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+
+    resumed = terminal.run("resume", "--rate", "0")
+    refreshed = terminal.run("refresh", "--rate", "0")
+    sent = Counter(server.customers())
+    lines = lines_of(terminal)
+    assert len(lines) == ROWS
+    assert set(sent.values()) == {1}, "a customer was sent twice"
+    assert resumed.returncode in {0, 5}
+    assert refreshed.returncode in {0, 5}
+    told = Counter(line["outcome"] for line in lines)
+    assert told["issued"] == len(sent)
+    # a request that was marked and never went out stays in doubt: it is not sent again blindly
+    assert told["issued"] + told["in_doubt"] == ROWS
+    assert told["in_doubt"] <= 4 * 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_drains_and_resume_finishes(
+    server: Server, terminal: Terminal, number: signal.Signals
+) -> None:
+    process = terminal.start("issue", "in.csv", "--rate", "0", "--chunk-size", "4", "--concurrency", "4")
+    wait_for_posts(server, process, 20)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 5, err
+    assert "interrupted" in out
+    assert "Next: batch-issuer resume" in out
+    told = Counter(line["outcome"] for line in lines_of(terminal))
+    assert told["issued"] == len(server.customers())
+    assert told["issued"] + told["not_sent"] == ROWS
+
+    assert terminal.run("resume", "--rate", "0").returncode == 0
+    assert {line["outcome"] for line in lines_of(terminal)} == {"issued"}
+    assert sorted(server.customers()) == list(range(700_000_000, 700_000_000 + ROWS))
+
+
+def test_two_signals_stop_at_once(start_sandbox: Callable[..., Server], terminal: Terminal) -> None:
+    server = start_sandbox("--latency", "30")
+    terminal.settings = server.settings
+    write_input(terminal)
+    process = terminal.start("issue", "in.csv", "--rate", "0", "--chunk-size", "100")
+    wait_for_posts(server, process, 1)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    while time.monotonic() - begun < 0.5:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 5
+    assert "stopped at once" in err
+    assert "Traceback" not in err
+
+
+def test_a_batch_is_sent_by_one_process_at_a_time(server: Server, terminal: Terminal) -> None:
+    process = terminal.start("issue", "in.csv", "--chunk-size", "4", "--rate", "200")
+    wait_for_posts(server, process, 2)
+    second = terminal.run("resume")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert second.returncode == 7
+    assert "another process" in second.stderr
+
+
+def test_the_demo_runs_in_an_empty_folder(terminal: Terminal) -> None:
+    done = terminal.run("demo")
+    assert done.returncode == 4
+    assert "each has its line" in done.stdout
+    assert done.stderr == ""
+    (found,) = (terminal.folder / "output" / "demo").glob("*/*/reconciliation.csv")
+    assert len(found.read_text("utf-8-sig").splitlines()) == 201
+    assert Path(found.parent / "report.html").is_file()
