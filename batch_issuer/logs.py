@@ -22,6 +22,9 @@ FIELDS: Final = (
     "count",
 )
 """What a line may carry besides its event. Customer ids are no field, and messages of servers neither."""
+_PLAIN: Final = (bool, int, float, type(None))
+_LEVELS: Final = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+"""From -q over no option and -v to -vv."""
 
 
 class _Fields(logging.Formatter):
@@ -32,7 +35,15 @@ class _Fields(logging.Formatter):
         self._redact = redact
 
     def _parts(self, record: logging.LogRecord) -> dict[str, object]:
-        return {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        fields = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        # redacted one by one: inside JSON a secret would be spelled differently, and stars could break it
+        return {
+            name: value if isinstance(value, _PLAIN) else self._redact(str(value))
+            for name, value in fields.items()
+        }
+
+    def _trace(self, record: logging.LogRecord) -> str:
+        return self._redact(self.formatException(record.exc_info)) if record.exc_info else ""
 
 
 class TextLines(_Fields):
@@ -42,8 +53,9 @@ class TextLines(_Fields):
         """Write one readable line, and the traceback of a program error below it."""
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = "".join(f" {name}={value}" for name, value in self._parts(record).items())
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return self._redact(f"{time} {record.levelname} {record.getMessage()}{fields}{trace}")
+        line = _on_one_line(f"{time} {record.levelname} {self._redact(record.getMessage())}{fields}")
+        trace = self._trace(record)
+        return f"{line}\n{trace}" if trace else line
 
 
 class JsonLines(_Fields):
@@ -54,17 +66,21 @@ class JsonLines(_Fields):
         event: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": self._redact(record.getMessage()),
             **self._parts(record),
         }
-        if record.exc_info:
-            event["trace"] = self.formatException(record.exc_info)
-        return self._redact(json.dumps(event, default=str))
+        trace = self._trace(record)
+        return json.dumps({**event, "trace": trace} if trace else event)
+
+
+def _on_one_line(text: str) -> str:
+    """Spell out what could break a line or forge another: states and codes are the server's words."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def set_up_logs(*, log_format: LogFormat, verbosity: int, redact: Redactor) -> None:
     """Send this package's events to standard error: warnings, or more with -v, or less with -q."""
-    level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    level = _LEVELS[min(max(verbosity, -1), len(_LEVELS) - 2) + 1]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(redact) if log_format == "json" else TextLines(redact))
     logger = logging.getLogger("batch_issuer")

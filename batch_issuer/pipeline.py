@@ -20,9 +20,10 @@ from batch_issuer.assembly import Api, Progress, Services, open_api
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.requests import Stage
-from batch_issuer.errors import InputRefused, UnknownBatch, UsageError
+from batch_issuer.errors import UnknownBatch, UsageError
 from batch_issuer.gateway import Access, AnswerKind, InnerCall, read_access, sending_access
 from batch_issuer.intake import CheckedFrame, check_rows, open_source
+from batch_issuer.intake.copying import check_file
 from batch_issuer.ledger import Batch, BatchStage, Ledger
 from batch_issuer.ledger.batches import find_batch, list_batches, update_batch
 from batch_issuer.ledger.requests import count_by_stage, open_requests, unsent_requests
@@ -209,10 +210,7 @@ def try_out(
     on_frame: Callable[[CheckedFrame], None] = lambda _: None,
 ) -> DryRun:
     """Check and plan a file in place. Raises InputRefused and UsageError."""
-    if not file.is_file():
-        raise UsageError(f"the input file {file} {'is a folder' if file.is_dir() else 'does not exist'}")
-    if file.stat().st_size == 0:
-        raise InputRefused(f"{file.name} is empty")
+    check_file(file, max_bytes=settings.max_file_bytes)
     source = open_source(file, input_options({**settings.public(), "map": options.mapped}))
     checked = Checked()
     for frame in _frames(check_rows(source), checked):

@@ -3,14 +3,16 @@
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batch_issuer.errors import SettingsError
@@ -27,8 +29,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    base_url: str | None = Field(None, description="https://host of the API")
     allow_http: bool = Field(default=False, description="allow plain http to other hosts than this machine")
+    base_url: str | None = Field(None, description="https://host of the API")
     workflow_path: str = Field(WORKFLOW_PATH, description="base path for submitting")
     requests_path: str | None = Field(None, description="base path for reading; as WORKFLOW_PATH by default")
     username: str | None = Field(None, description="till id for Basic authentication")
@@ -76,6 +78,40 @@ class Settings(BaseSettings):
         """Take values from the call alone: `load_settings` merges the sources, so the order shows."""
         return (init_settings,)
 
+    @field_validator("*")
+    @classmethod
+    def _printable(cls, value: object) -> object:
+        """Refuse line breaks and the like, which a header or an address can't carry."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):
+            raise ValueError("holds a control character, perhaps a line break; type it again")
+        return value
+
+    @field_validator("badge_pattern")
+    @classmethod
+    def _compilable(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as exc:
+            raise ValueError(f"{pattern!r} is no regular expression ({exc})") from exc
+        return pattern
+
+    @field_validator("workflow_path", "requests_path")
+    @classmethod
+    def _plain_path(cls, path: str | None) -> str | None:
+        if path is not None and re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) is None:
+            raise ValueError(f"write it as a path like {WORKFLOW_PATH}")
+        return path
+
+    @field_validator("ledger")
+    @classmethod
+    def _durable(cls, url: str | None) -> str | None:
+        path = (url or "").removeprefix("sqlite:///")
+        # SQLite keeps a nameless ledger, or one of these, in memory: it would be lost with the process
+        if url is not None and (path in {url, ""} or path.startswith((":memory:", "file:")) or "?" in path):
+            raise ValueError("must be sqlite:///PATH")
+        return url
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -85,15 +121,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{name!r} is no time zone; write it like Europe/Berlin") from exc
         return name
 
-    @model_validator(mode="after")
-    def _safe_addresses(self) -> Self:
-        for name in ("base_url", "intouch_hostname"):
-            url = getattr(self, name)
-            if url is not None:
-                _check_url(name.upper(), url, allow_http=self.allow_http)
-        if self.ledger is not None and not self.ledger.startswith("sqlite:///"):
-            raise ValueError("LEDGER must be sqlite:///PATH")
-        return self
+    @field_validator("base_url", "intouch_hostname")
+    @classmethod
+    def _safe_address(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None:
+            _check_url(url, allow_http=info.data.get("allow_http", True))
+        return url
 
     @property
     def ledger_url(self) -> str:
@@ -154,7 +187,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in environ.items() if value != ""}
     files = {name: environ.get(f"{PREFIX}{name.upper()}_FILE") for name in secret_names()}
-    return {**_secrets_from_files(files), **source()}
+    return _with_secrets(source(), files, where="the environment")
 
 
 def _from_file(config: Path | None) -> dict[str, Any]:
@@ -170,45 +203,62 @@ def _from_file(config: Path | None) -> dict[str, Any]:
     problems = [_unknown(name, path) for name in values if name not in Settings.model_fields]
     if problems:
         raise SettingsError(problems)
-    return {**_secrets_from_files(files), **values}
+    return _with_secrets(values, files, where=str(path))
 
 
-def _secrets_from_files(files: Mapping[str, str | None]) -> dict[str, str]:
-    found = {}
+def _with_secrets(values: Mapping[str, Any], files: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Add the secrets that stand in files of their own."""
+    found = dict(values)
+    problems = []
     for name, path in files.items():
-        if path:
-            try:
-                found[name] = Path(path).read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as exc:
-                raise SettingsError([f"{name.upper()}_FILE names {path}, which can't be read"]) from exc
+        if not path:
+            continue
+        secret = _read_secret(path)
+        if name in values:
+            problems.append(f"{where} gives both {name.upper()} and {name.upper()}_FILE; keep one of them")
+        elif secret is None:
+            problems.append(f"{name.upper()}_FILE names {path}, which can't be read, or is empty")
+        else:
+            found[name] = secret
+    if problems:
+        raise SettingsError(problems)
     return found
 
 
+def _read_secret(path: object) -> str | None:
+    try:
+        return Path(str(path)).read_text("utf-8-sig").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
 def _unknown(name: str, path: Path) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    known = [*Settings.model_fields, *(f"{secret}_file" for secret in secret_names())]
+    near = difflib.get_close_matches(name.lower().removeprefix(PREFIX.lower()), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{path} has an unknown setting {name!r}{hint}"
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
     text = message.removeprefix("Value error, ")
-    return f"{str(location[0]).upper()}: {text}" if location else text
+    if text == "Input should be a valid string":
+        text = "must be text; in a TOML file put it in quotes"
+    name = str(location[0]).upper()
+    return f"{name} {text}" if text.startswith(("must ", "is ", "holds ")) else f"{name}: {text}"
 
 
-def _check_url(name: str, url: str, *, allow_http: bool) -> None:
+def _check_url(url: str, *, allow_http: bool) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ValueError(f"{name} is no address; write it as https://host") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ValueError(f"{name} must be https://host")
-    if parts.username or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(
-            f"{name} must be https://host alone; paths belong in WORKFLOW_PATH and REQUESTS_PATH"
-        )
+        raise ValueError("is no address; write it as https://host") from None
+    if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\\]", url):
+        raise ValueError("must be https://host")
+    if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be https://host alone; paths belong in WORKFLOW_PATH and REQUESTS_PATH")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise ValueError(f"{name} must use https (plain http only for this machine, or with ALLOW_HTTP=true)")
+        raise ValueError("must use https (plain http only for this machine, or with ALLOW_HTTP=true)")
 
 
 def is_loopback(host: str) -> bool:
@@ -216,4 +266,4 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return host == "localhost"  # names below it are asked of a name server here and there

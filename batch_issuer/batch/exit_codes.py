@@ -30,23 +30,14 @@ _RANKED: Final = (
     ExitCode.NO_PERMISSION,
     ExitCode.NOT_FINISHED,
     ExitCode.ROWS_NEED_A_LOOK,
-    ExitCode.DONE,
 )
 
 
 def exit_code(counts: Mapping[Outcome, int], *, stopped: ExitCode | None = None) -> ExitCode:
     """Choose the exit code of a batch: of several that hold, the first of 1, 6, 5, 4, 0."""
-    held = {ExitCode.DONE}
-    if stopped is not None:
-        held.add(stopped)
+    held = set() if stopped is None else {stopped}
     if any(counts.get(outcome, 0) for outcome in UNFINISHED):
         held.add(ExitCode.NOT_FINISHED)
     if any(counts.get(outcome, 0) for outcome in NEED_A_LOOK):
         held.add(ExitCode.ROWS_NEED_A_LOOK)
-    ranked = (
-        ExitCode.PROGRAM_ERROR,
-        ExitCode.NO_PERMISSION,
-        ExitCode.NOT_FINISHED,
-        ExitCode.ROWS_NEED_A_LOOK,
-    )
-    return next((code for code in ranked if code in held), ExitCode.DONE)
+    return next((code for code in _RANKED if code in held), ExitCode.DONE)

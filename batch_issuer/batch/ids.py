@@ -11,7 +11,7 @@ RequestId = NewType("RequestId", str)
 WorkflowRequestId = NewType("WorkflowRequestId", str)
 """The server's; `data.requestId` of its answers."""
 
-_BATCH_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_BATCH_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
 def make_batch_id(*, accepted_at: datetime, sha256: str) -> BatchId:

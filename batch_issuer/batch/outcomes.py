@@ -54,6 +54,7 @@ class InnerAnswer:
 
     status: int | None
     has_data: bool
+    """`body.data` is there, or the body can't be read: only a body that says null proves a failure."""
     error: ServerError | None
     """The first of `body.errors`, if any."""
     replies: tuple[Reply, ...] = ()
@@ -107,12 +108,12 @@ def settle(said: ServerRequest) -> Settlement:
     if said.inner is not None and said.state in FINAL_STATES:
         return _settle_executed(said.state, said.inner)
     match said:
-        case ServerRequest(payload_valid=False):
+        case ServerRequest(state="rejected"):
+            return Settlement(outcome=Outcome.REJECTED, is_final=True)
+        case ServerRequest(payload_valid=False, inner=None):
             return Settlement(outcome=Outcome.FAILED, is_final=True, error=PAYLOAD_REFUSED)
         case ServerRequest(state=state) if state not in FINAL_STATES:
             return Settlement(outcome=Outcome.PENDING, is_final=False)
-        case ServerRequest(state="rejected"):
-            return Settlement(outcome=Outcome.REJECTED, is_final=True)
         case ServerRequest(maker_allowed=False):
             return Settlement(outcome=Outcome.FAILED, is_final=True, error=NO_MAKER_ACCESS)
         case _:

@@ -69,6 +69,7 @@ WORDING: Final[dict[Rule, tuple[str, str]]] = {
 }
 
 _SHOWN_CHARS: Final = 60
+_LAST_OF_FOUR_DIGITS: Final = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,9 @@ class InputProblem:
 
 def _shown(value: str) -> str:
     """Quote a value for a message: short, on one line, with invisible characters spelled out."""
-    cut = value if len(value) <= _SHOWN_CHARS else value[:_SHOWN_CHARS] + "…"
-    visible = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in cut)
-    return f"'{visible}'"
+    shown = "".join(char if char.isprintable() else _escaped(char) for char in value[: _SHOWN_CHARS + 1])
+    return f"'{shown}'" if len(shown) <= _SHOWN_CHARS else f"'{shown[:_SHOWN_CHARS]}…'"
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) <= _LAST_OF_FOUR_DIGITS else f"\\U{ord(char):08x}"

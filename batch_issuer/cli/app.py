@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -71,10 +72,13 @@ def global_options(
     )
 
 
-def main() -> None:
-    """Run a command, and end with its exit code; what the user did wrong is one line, never a trace."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command, and end with its exit code; what the user did wrong is one line, never a trace.
+
+    Takes the process's own arguments by default; always raises SystemExit.
+    """
     try:
-        app()
+        app(arguments)
     except BatchIssuerError as exc:
         _complain(str(exc), exc.exit_code)
     except KeyboardInterrupt:

@@ -137,4 +137,4 @@ def _inner_authorization(settings: Settings) -> str:
 
 
 def _path(path: str) -> str:
-    return "/" + path.strip("/")
+    return f"/{path.strip('/')}".rstrip("/")

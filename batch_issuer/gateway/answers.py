@@ -1,6 +1,6 @@
 """What an answer of the API proves: a table from status and body to one kind; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import NO_ERROR, ServerError, ServerRequest
-from batch_issuer.gateway.wire import Redact, read_error, read_json, read_server_request
+from batch_issuer.gateway.wire import Redact, names_code, read_error, read_json, read_server_request
 
-_REPEATED_REQUEST_ID: Final = "809"
+_REPEATED_REQUEST_ID: Final = 809
 _LONGEST_RETRY_AFTER: Final = 3600.0
+_TOO_LARGE: Final = "the request is too large for the server; issue these rows with a smaller --chunk-size"
 
 
 class AnswerKind(StrEnum):
@@ -38,6 +39,10 @@ class Page:
     is_empty: bool
     """Nothing at all is on it: the list ends before. (Entries of other kinds are not in `requests`.)"""
 
+    def repeats(self, previous: "Page | None") -> bool:
+        """Tell whether this is the page before once more."""
+        return bool(self.requests) and self == previous
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -60,20 +65,22 @@ def read_submission(
     """Say what one answer to a POST proves: submitted, not created, refused, or in doubt."""
     content = read_json(body)
     said = _named_request(content, redact)
-    error = read_error(content, redact) or _bare_error(status, content)
+    error = read_error(content, redact) or bare_error(status, content)
     match status:
+        case _ if names_code(content, _REPEATED_REQUEST_ID):
+            kind = AnswerKind.IN_DOUBT  # an earlier request of this id exists
         case _ if 200 <= status < 300 and said is not None:  # noqa: PLR2004 - HTTP's own classes
             if said.request_id in {None, request_id}:
                 return Answer(kind=AnswerKind.OK, http_status=status, said=said)
             kind, error = AnswerKind.IN_DOUBT, ServerError(message="the answer names another request")
-        case _ if error.code == _REPEATED_REQUEST_ID:
-            kind = AnswerKind.IN_DOUBT  # an earlier request of this id exists
         case 429:
             kind = AnswerKind.RATE_LIMITED
         case 401:
             kind = AnswerKind.UNAUTHORIZED
         case 403:
             kind = AnswerKind.FORBIDDEN
+        case 413:
+            kind, error = AnswerKind.REFUSED, replace(error, message=_TOO_LARGE)
         case _ if 300 <= status < 500 and status != 408:  # noqa: PLR2004 - HTTP's own classes
             kind = AnswerKind.REFUSED
         case _:  # 408, 5xx, a 2xx that can't be read, anything unheard of
@@ -96,7 +103,7 @@ def read_list(status: int, body: bytes, *, redact: Redact, retry_after: float | 
         400: AnswerKind.REFUSED,
         404: AnswerKind.REFUSED,
     }
-    error = read_error(content, redact) or _bare_error(status, content)
+    error = read_error(content, redact) or bare_error(status, content)
     kind = kinds.get(status, AnswerKind.IN_DOUBT)
     return Answer(kind=kind, http_status=status, error=error, retry_after=retry_after)
 
@@ -110,7 +117,7 @@ def read_retry_after(value: str | None, *, now: datetime) -> float | None:
     except ValueError:
         try:
             until = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         seconds = (until - now).total_seconds()
@@ -121,6 +128,7 @@ def _named_request(content: Any, redact: Redact) -> ServerRequest | None:  # noq
     return read_server_request(content.get("data"), redact) if isinstance(content, dict) else None
 
 
-def _bare_error(status: int, content: Any) -> ServerError:  # noqa: ANN401 - any JSON
+def bare_error(status: int, content: Any) -> ServerError:  # noqa: ANN401 - any JSON
+    """Say what is known where the answer gives no reason."""
     form = "no JSON" if content is None else "no reason given"
     return ServerError(code=str(status), message=f"the server answered HTTP {status} ({form})")

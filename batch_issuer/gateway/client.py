@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -31,7 +31,7 @@ _NEVER_OPENED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutE
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Received:
     status: int
-    body: bytes
+    body: bytes = field(repr=False)  # the server sends our credentials back
     retry_after: float | None
 
 
@@ -115,7 +115,8 @@ class Client:
         received = await self._exchange("POST", TOKEN_PATH, headers={}, query=None, body=token_body(login))
         if isinstance(received, Answer):
             return replace(received, kind=AnswerKind.NOT_REACHED)  # no submission went out yet
-        token = read_token(received.status, read_json(received.body))
+        content = read_json(received.body)
+        token = read_token(received.status, content, redact=self._redact, retry_after=received.retry_after)
         if isinstance(token, Token):
             self._redact.add(token.value)
         return token
@@ -182,7 +183,7 @@ async def open_client(
     connect = min(_CONNECT_SECONDS, timeout_seconds / 2)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_IDLE_SECONDS),
-        timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=connect),
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=connect, sock_connect=connect),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": f"batch_issuer/{__version__}", "Accept": "application/json"},
     ) as session:

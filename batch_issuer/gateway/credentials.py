@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from batch_issuer.clock import Clock
 from batch_issuer.gateway.access import BasicLogin
-from batch_issuer.gateway.answers import Answer, AnswerKind
+from batch_issuer.gateway.answers import Answer, AnswerKind, bare_error
+from batch_issuer.gateway.wire import Redact, read_error
 
 TOKEN_HEADER: Final = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105 - a header's name
 _SHARE_UNUSED: Final = 0.1
+_LONGEST_LIFE: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
     """An access token and how long it lives."""
 
-    value: str
+    value: str = field(repr=False)
     lifetime: timedelta
 
 
@@ -57,13 +59,23 @@ class Credentials:
             self._renew_at = None
 
 
-def read_token(status: int, content: object) -> Token | Answer:
+def read_token(
+    status: int, content: object, *, redact: Redact, retry_after: float | None = None
+) -> Token | Answer:
     """Read the answer of a token call (contract, TokenResponse)."""
     data = content.get("data") if isinstance(content, dict) else None
     match data:
-        case {"accessToken": str() as value, "ttlSeconds": int() | float() as seconds} if value:
-            return Token(value=value, lifetime=timedelta(seconds=float(seconds)))
+        case {"accessToken": str() as value, "ttlSeconds": int() | float() as seconds} if _is_token(value):
+            lifetime = min(max(float(seconds), 0.0), _LONGEST_LIFE.total_seconds())
+            return Token(value=value, lifetime=timedelta(seconds=lifetime))
     kinds = {400: AnswerKind.UNAUTHORIZED, 401: AnswerKind.UNAUTHORIZED, 403: AnswerKind.FORBIDDEN}
     kinds[429] = AnswerKind.RATE_LIMITED
     # no submission went out yet: whatever else happened here, nothing was created
-    return Answer(kind=kinds.get(status, AnswerKind.NOT_REACHED), http_status=status)
+    kind = kinds.get(status, AnswerKind.NOT_REACHED)
+    error = read_error(content, redact) or bare_error(status, content)
+    return Answer(kind=kind, http_status=status, error=error, retry_after=retry_after)
+
+
+def _is_token(value: str) -> bool:
+    """Tell whether a text can stand in a header."""
+    return bool(value) and value.isascii() and value.isprintable()

@@ -16,6 +16,7 @@ Redact = Callable[[str], str]
 ISSUE_BULK_PATH: Final = "/api_gateway/v1/badges/badgeMeta/customer/issueBulk"
 PAGE_SIZE: Final = 100
 _MESSAGE_CHARS: Final = 300
+_EXACT_FLOATS: Final = 2**53
 
 
 def issue_badge_body(request: IssueRequest, inner: InnerCall) -> bytes:
@@ -80,7 +81,8 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - anything can come back
 def read_server_request(data: Any, redact: Redact) -> ServerRequest | None:  # noqa: ANN401 - as above
     """Read one workflow request, or return None where none is named; headers are never looked at."""
     facts = _dict(data)
-    workflow_request_id, state = _text(facts.get("requestId")), _text(facts.get("state"))
+    workflow_request_id = _visible(_text(facts.get("requestId")))
+    state = _visible(_text(facts.get("state")))
     if not workflow_request_id or not state:
         return None
     details = _dict(facts.get("details"))
@@ -105,15 +107,22 @@ def read_error(body: Any, redact: Redact) -> ServerError | None:  # noqa: ANN401
     return _error(first, redact)
 
 
+def names_code(body: Any, code: int) -> bool:  # noqa: ANN401 - as above
+    """Tell whether any of `errors` has this code."""
+    errors = _dict(body).get("errors")
+    listed = errors if isinstance(errors, list) else [errors]
+    return any(_int(_dict(error).get("code")) == code for error in listed)
+
+
 def _inner_answer(output: Any, redact: Redact) -> InnerAnswer:  # noqa: ANN401 - as above
     facts = _dict(output)
-    body = _dict(facts.get("body"))
-    data = body.get("data")
+    body = facts.get("body")
+    data = _dict(body).get("data")
     listed = _dict(data).get("issuedBadges")
     replies = (_reply(entry, redact) for entry in (listed if isinstance(listed, list) else []))
     return InnerAnswer(
         status=_int(facts.get("status")),
-        has_data=isinstance(data, dict),
+        has_data=data is not None or not isinstance(body, dict | None),
         error=read_error(body, redact),
         replies=tuple(reply for reply in replies if reply is not None),
     )
@@ -127,7 +136,7 @@ def _reply(entry: Any, redact: Redact) -> Reply | None:  # noqa: ANN401 - as abo
     error = facts.get("error")
     return Reply(
         customer_id=customer_id,
-        issued_id=_text(facts.get("issuedId")) or None,
+        issued_id=_visible(_text(facts.get("issuedId"))) or None,
         error=None if error is None else _error(error, redact),
     )
 
@@ -136,9 +145,19 @@ def _error(entry: Any, redact: Redact) -> ServerError:  # noqa: ANN401 - as abov
     facts = entry if isinstance(entry, dict) else {"message": entry}
     code = facts.get("code")
     number = _int(code)
-    message = " ".join(redact(_text(facts.get("message"))).split())[:_MESSAGE_CHARS]
     shown = _text(code) if number is None else str(number)
-    return ServerError(code=redact(shown)[:_MESSAGE_CHARS], message=message or "no reason given")
+    message = _one_line(redact(_text(facts.get("message"))))
+    return ServerError(code=_one_line(redact(shown)), message=message or "no reason given")
+
+
+def _one_line(text: str) -> str:
+    """Make a server's text fit for a cell: on one line, and short."""
+    return " ".join(_visible(text).split())[:_MESSAGE_CHARS]
+
+
+def _visible(text: str) -> str:
+    """Leave out what would act on a terminal or break a line."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
 def _dict(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as above
@@ -146,7 +165,9 @@ def _dict(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as above
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - as above
-    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return str(value).strip()
 
 
 def _bool(value: Any) -> bool | None:  # noqa: ANN401 - as above
@@ -157,8 +178,8 @@ def _int(value: Any) -> int | None:  # noqa: ANN401 - as above
     """Read whole numbers the way the server writes them: 200, 200.0, "200"."""
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
+    if isinstance(value, float):  # beyond 2^53 a float may stand for a neighbour
+        return int(value) if value.is_integer() and abs(value) < _EXACT_FLOATS else None
     try:
         return int(value)
     except (TypeError, ValueError):

@@ -62,18 +62,19 @@ def open_source(path: Path, options: InputOptions, *, name: str | None = None) -
     name = name or path.name
     _check_defaults(options)
     try:
-        dialect = detect_dialect(path)
-        header = read_header(path, dialect)
+        dialect = detect_dialect(path, name=name)
     except OSError as exc:
-        raise UsageError(f"{path} can't be read ({exc.strerror})") from exc
+        raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
+    header = read_header(path, dialect, name=name)
     columns = match_columns(name, header, options.columns)
+    _check_pair(name, columns)
     return Source(path=path, name=name, dialect=dialect, columns=columns, options=options)
 
 
 def check_rows(source: Source) -> Iterator[CheckedFrame]:
     """Yield checked frames in input order. Raises InputRefused for a file without data rows."""
     has_rows = False
-    for raw in read_blocks(source.path, source.dialect, source.options.limits):
+    for raw in read_blocks(source.path, source.dialect, source.options.limits, name=source.name):
         has_rows = True
         yield _check(raw, source)
     if not has_rows:
@@ -105,7 +106,7 @@ def _surplus_fields(raw: RawBlock, columns: Columns) -> Iterator[InputProblem]:
 
 def _check_defaults(options: InputOptions) -> None:
     """Refuse a wrong value for the whole file at once, not once for each row."""
-    given = {name: value for name, value in options.columns.defaults.items() if value}
+    given = {name: value for name, value in options.columns.defaults.items() if value.strip()}
     if not given:
         return
     block = RawBlock(numbers=[1], cells=[[given.get(name, "") for name in COLUMNS]])
@@ -116,3 +117,14 @@ def _check_defaults(options: InputOptions) -> None:
         if finding is not None:
             problem = InputProblem(row=1, column=name, value=value, rule=finding.rule, hint=finding.hint)
             raise UsageError(f"the value for the whole file is wrong: {problem.message}")
+
+
+def _check_pair(name: str, columns: Columns) -> None:
+    """Refuse one half of a pair for the whole file where no row can have the other half."""
+    for given, other in (("owner_type", "reference_id"), ("reference_id", "owner_type")):
+        has_other = other in columns.positions or other in columns.defaults
+        if given in columns.defaults and not has_other:
+            raise UsageError(
+                f"{given} is given for the whole file, but {name} has no column for {other}: they go "
+                f"together; give {other} for the whole file too"
+            )

@@ -26,6 +26,10 @@ ALIASES: Final = {
 ADDED: Final = ("row", "problem")
 """Columns of our own `rejects.csv` and `failed.csv`: ignored when such a file is read again."""
 
+_PROTECTED: Final = re.compile(r"'(?='*[=+\-@\t\r])")
+_SHOWN_TITLES: Final = 10
+_SHOWN_CHARS: Final = 40
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnOptions:
@@ -42,18 +46,20 @@ class Columns:
     header: tuple[str, ...]
     positions: Mapping[str, int]
     defaults: Mapping[str, str] = field(default_factory=dict)
-    is_ours: bool = False
-    """The file is a `rejects.csv` or `failed.csv` of ours: cells carry our protecting `'`."""
+    added: frozenset[int] = frozenset()
+    """Where a `rejects.csv` or `failed.csv` of ours has its added columns; its cells carry our `'`."""
 
 
 def parse_mapping(options: Sequence[str]) -> dict[str, str]:
     """Read `--map "Member No=customer_id"` options. Raises UsageError."""
-    mapped = {}
+    mapped: dict[str, str] = {}
     for option in options:
         header, equals, column = option.rpartition("=")
-        if not equals or column.strip() not in COLUMNS:
+        title, column = _normal(header), column.strip()
+        if not (equals and title and column in COLUMNS):
             raise UsageError(f"--map {option!r}: write it as HEADER=COLUMN; columns are {', '.join(COLUMNS)}")
-        mapped[_normal(header)] = column.strip()
+        if mapped.setdefault(title, column) != column:
+            raise UsageError(f"--map sends {header!r} to both {mapped[title]} and {column}; keep one of them")
     return mapped
 
 
@@ -63,27 +69,36 @@ def match_columns(name: str, header: Sequence[str], options: ColumnOptions) -> C
     Raises InputRefused for a required column that is missing (naming the nearest header), and for
     two headers that match one column.
     """
-    known = {_normal(column): column for column in (*COLUMNS, *ADDED)}
-    known |= {_normal(alias): column for alias, column in ALIASES.items()}
-    known |= options.mapped
+    known = {**_KNOWN, **options.mapped}
+    added = _added_columns(header)
+    if added:
+        header = [unprotect(title) for title in header]
     positions: dict[str, int] = {}
     for position, title in enumerate(header):
         column = known.get(_normal(title))
         if column is None:
             continue
-        if column in positions and column in COLUMNS:
+        if column in positions:
             raise InputRefused(
-                f"{name}: the headers {header[positions[column]]!r} and {title!r} both mean {column}; "
+                f"{name}: the headers {_quoted(header[positions[column]])} and {_quoted(title)} "
+                f"both mean {column}; "
                 "rename or delete one of them"
             )
         positions.setdefault(column, position)
     _refuse_unmatched_maps(name, header, options)
+    defaults = {column: value.strip() for column, value in options.defaults.items() if value.strip()}
     for column in REQUIRED:
-        if column not in positions and not options.defaults.get(column):
+        if column not in positions and column not in defaults:
             raise InputRefused(_missing(name, column, header, taken=set(positions.values())))
-    is_ours = all(column in positions for column in ADDED)
     found = {column: positions[column] for column in COLUMNS if column in positions}
-    return Columns(header=tuple(header), positions=found, defaults=options.defaults, is_ours=is_ours)
+    return Columns(header=tuple(header), positions=found, defaults=defaults, added=added)
+
+
+def _added_columns(header: Sequence[str]) -> frozenset[int]:
+    """Find the columns that a file of ours adds: the first `row` and the first `problem`, or none."""
+    titles = [_normal(title) for title in header]
+    is_ours = all(column in titles for column in ADDED)
+    return frozenset(titles.index(column) for column in ADDED) if is_ours else frozenset()
 
 
 def _refuse_unmatched_maps(name: str, header: Sequence[str], options: ColumnOptions) -> None:
@@ -102,10 +117,27 @@ def _missing(name: str, column: str, header: Sequence[str], taken: set[int]) -> 
     wanted = [_normal(column), *(_normal(a) for a, meant in ALIASES.items() if meant == column)]
     near = next(iter(n for w in wanted for n in difflib.get_close_matches(w, free, n=1)), None)
     if near is not None:
-        return f'{text}; did you mean {free[near]!r}? Rename it, or add --map "{free[near]}={column}"'
-    shown = ", ".join(repr(title) for title in header[:10])
+        quoted = _quoted(free[near])
+        return f'{text}; did you mean {quoted}? Rename it, or add --map "{quoted[1:-1]}={column}"'
+    shown = ", ".join(_quoted(title) for title in header[:_SHOWN_TITLES])
     return f'{text}; its header is {shown}. Rename one, or add --map "HEADER={column}"'
+
+
+def unprotect(cell: str) -> str:
+    """Take off the `'` that our own files put before what a spreadsheet would run as a formula."""
+    return cell[1:] if _PROTECTED.match(cell) else cell
+
+
+def _quoted(title: str) -> str:
+    """Quote a header for a message: on one line, and not longer than needed to find it."""
+    return repr(title if len(title) <= _SHOWN_CHARS else f"{title[:_SHOWN_CHARS]}…")
 
 
 def _normal(title: str) -> str:
     return re.sub(r"[\s_-]+", "", title).casefold()
+
+
+_KNOWN: Final = {
+    **{_normal(column): column for column in COLUMNS},
+    **{_normal(alias): column for alias, column in ALIASES.items()},
+}

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,9 +38,7 @@ def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
     Raises UsageError where there is no such file, InputRefused where it is empty or too large, and
     OutputNotWritable.
     """
-    if not file.is_file():
-        what = "is a folder" if file.is_dir() else "does not exist"
-        raise UsageError(f"the input file {file} {what}")
+    check_file(file, max_bytes=max_bytes)
     try:
         output.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".incoming-", dir=output))
@@ -60,19 +59,30 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_file(file: Path, *, max_bytes: int) -> None:
+    """Raise UsageError where there is no such file, and InputRefused where it is too large."""
+    try:
+        if file.is_file():
+            return _refuse_larger(file, file.stat().st_size, max_bytes)
+        what = "is a folder" if file.is_dir() else "is no file" if file.exists() else "does not exist"
+    except OSError as exc:
+        what = f"can't be read ({exc.strerror})"
+    raise UsageError(f"the input file {file} {what}")
+
+
+def _refuse_larger(file: Path, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise InputRefused(f"{file.name} is larger than {max_bytes:,} bytes; split it")
+
+
 def _copy(source: Path, target: Path, max_bytes: int) -> str:
     digest = hashlib.sha256()
     size = 0
     try:
-        readable = source.open("rb")
-    except OSError as exc:
-        raise UsageError(f"the input file {source} can't be read ({exc.strerror})") from exc
-    try:
-        with readable, target.open("xb") as copy:
-            while part := readable.read(_PART):
+        with target.open("xb") as copy:
+            for part in _parts(source):
                 size += len(part)
-                if size > max_bytes:
-                    raise InputRefused(f"{source.name} is larger than {max_bytes:,} bytes; split it")
+                _refuse_larger(source, size, max_bytes)
                 digest.update(part)
                 copy.write(part)
             copy.flush()
@@ -82,3 +92,12 @@ def _copy(source: Path, target: Path, max_bytes: int) -> str:
     if not size:
         raise InputRefused(f"{source.name} is empty")
     return digest.hexdigest()
+
+
+def _parts(source: Path) -> Iterator[bytes]:
+    try:
+        with source.open("rb") as readable:
+            while part := readable.read(_PART):
+                yield part
+    except OSError as exc:
+        raise UsageError(f"the input file {source} can't be read ({exc.strerror})") from exc

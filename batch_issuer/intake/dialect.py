@@ -7,14 +7,15 @@ from typing import Final
 
 from batch_issuer.errors import InputRefused
 
-_SAVE_AS: Final = 'in Excel choose "Save As", then "CSV UTF-8 (Comma delimited)"'
+SAVE_AS: Final = 'in Excel choose "Save As", then "CSV UTF-8 (Comma delimited)"'
+UTF_16: Final = f"is written in UTF-16; {SAVE_AS}"
 
 _OTHER_KINDS: Final = (
-    (b"PK\x03\x04", f"is an Excel workbook (or another zip file); {_SAVE_AS}"),
-    (b"\xd0\xcf\x11\xe0", f"is an old or a protected Excel workbook; {_SAVE_AS}"),
+    (b"PK\x03\x04", f"is an Excel workbook (or another zip file); {SAVE_AS}"),
+    (b"\xd0\xcf\x11\xe0", f"is an old or a protected Excel workbook; {SAVE_AS}"),
     (b"%PDF", "is a PDF, not a spreadsheet"),
-    (b"\xff\xfe", f"is written in UTF-16; {_SAVE_AS}"),
-    (b"\xfe\xff", f"is written in UTF-16; {_SAVE_AS}"),
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
 )
 
 
@@ -26,7 +27,7 @@ class Dialect:
     delimiter: str = ","
 
 
-def detect_dialect(path: Path) -> Dialect:
+def detect_dialect(path: Path, *, name: str) -> Dialect:
     """Say how a file is written; for now comma-separated UTF-8, with or without BOM.
 
     Raises InputRefused for files of another kind, with what to do.
@@ -35,7 +36,7 @@ def detect_dialect(path: Path) -> Dialect:
         start = file.read(4)
     for magic, what in _OTHER_KINDS:
         if start.startswith(magic):
-            raise InputRefused(f"{path.name} {what}")
+            raise InputRefused(f"{name} {what}")
     return Dialect()
 
 

@@ -1,16 +1,19 @@
 """Reads a CSV file as blocks of text cells, each row under its spreadsheet number."""
 
 import csv
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.errors import InputRefused
-from batch_issuer.intake.dialect import Dialect
+from batch_issuer.errors import InputRefused, UsageError
+from batch_issuer.intake.dialect import SAVE_AS, UTF_16, Dialect
 
 BLOCK_ROWS: Final = 20_000
+_ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
+_PARSED_CHARS: Final = 131_072
+"""The csv module stops at larger cells: an open quote must not take in a whole file before it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,71 +35,95 @@ class RawBlock:
     cells: list[list[str]]
 
 
-def read_header(path: Path, dialect: Dialect) -> list[str]:
+def read_header(path: Path, dialect: Dialect, *, name: str = "") -> list[str]:
     """Return the first row. Raises InputRefused where there is none."""
-    with _translated(path), path.open(encoding=dialect.encoding, newline="") as file:
-        first = next(_records(file, dialect), [])
+    name = name or path.name
+    _, first = next(_records(path, dialect, name), (1, []))
     if not any(cell.strip() for cell in first):
-        raise InputRefused(f"{path.name}: row 1 is empty; the first row must hold the column names")
+        raise InputRefused(f"{name}: row 1 is empty; the first row must hold the column names")
+    if any("\0" in cell for cell in first):  # what UTF-16 without a byte order mark looks like
+        raise InputRefused(f"{name} is no text file, or {UTF_16}")
     while first and not first[-1].strip():
         first.pop()
     return first
 
 
-def read_blocks(path: Path, dialect: Dialect, limits: Limits) -> Iterator[RawBlock]:
+def read_blocks(path: Path, dialect: Dialect, limits: Limits, *, name: str = "") -> Iterator[RawBlock]:
     """Yield the data rows in input order, some thousands at a time.
 
     Raises InputRefused where the text can't be decoded, a quote is left open, or a limit is passed:
-    then the rows cannot be told apart any more, and guessing would lose some.
+    then the rows cannot be told apart any more, and guessing would lose some. Messages call the file
+    `name`, for `path` may be a copy.
     """
-    csv.field_size_limit(max(limits.max_cell_chars, 131_072))
-    with _translated(path), path.open(encoding=dialect.encoding, newline="") as file:
-        records = _records(file, dialect)
-        next(records, None)
-        numbers: list[int] = []
-        cells: list[list[str]] = []
-        rows = 0
-        for number, record in enumerate(records, start=2):
-            if not any(record) or not "".join(record).strip():
-                continue
-            rows += 1
-            _check_limits(path, number, record, rows, limits)
-            numbers.append(number)
-            cells.append(record)
-            if len(cells) == BLOCK_ROWS:
-                yield RawBlock(numbers=numbers, cells=cells)
-                numbers, cells = [], []
-        if cells:
+    name = name or path.name
+    records = _records(path, dialect, name)
+    next(records, None)
+    numbers: list[int] = []
+    cells: list[list[str]] = []
+    rows = 0
+    for number, record in records:
+        if not any(record) or not "".join(record).strip():
+            continue
+        rows += 1
+        _check_limits(name, number, record, rows, limits)
+        numbers.append(number)
+        cells.append(record)
+        if len(cells) == BLOCK_ROWS:
             yield RawBlock(numbers=numbers, cells=cells)
+            numbers, cells = [], []
+    if cells:
+        yield RawBlock(numbers=numbers, cells=cells)
 
 
-def _records(file: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
-    # strict: a quote that is never closed would otherwise swallow the rows behind it in silence
-    return csv.reader(file, delimiter=dialect.delimiter, strict=True)
-
-
-def _check_limits(path: Path, number: int, record: list[str], rows: int, limits: Limits) -> None:
-    if rows > limits.max_rows:
-        raise InputRefused(f"{path.name} has more than {limits.max_rows:,} data rows; split the file")
-    if max(map(len, record)) > limits.max_cell_chars:
-        raise InputRefused(
-            f"{path.name}: row {number} has a cell of more than {limits.max_cell_chars} characters; "
-            "is a quote opened there and closed much later?"
-        )
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what decoding and parsing raise into one clear line."""
+def _records(path: Path, dialect: Dialect, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record under its number, blank ones too; what reading raises becomes one clear line."""
+    number = 0
+    csv.field_size_limit(_PARSED_CHARS)
     try:
-        yield
+        with path.open(encoding=dialect.encoding, newline="") as file:
+            # strict: a quote that is never closed would otherwise swallow the rows behind it in silence
+            for number, record in enumerate(csv.reader(file, delimiter=dialect.delimiter, strict=True), 1):
+                yield number, record
     except UnicodeDecodeError as exc:
-        raise InputRefused(
-            f"{path.name} is not UTF-8 text (byte {exc.object[exc.start]:#04x}); "
-            'in Excel choose "Save As", then "CSV UTF-8 (Comma delimited)"'
-        ) from exc
+        row = _first_undecodable_row(path, dialect)
+        raise InputRefused(f"{name} is not UTF-8 text (look at row {row}); {SAVE_AS}") from exc
     except csv.Error as exc:
-        raise InputRefused(
-            f'{path.name}: a quote (") is opened and not closed, or stands inside a quoted cell '
-            f"({exc}); remove it or double it"
-        ) from exc
+        raise InputRefused(_unreadable(name, number + 1, str(exc))) from exc
+    except OSError as exc:
+        raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
+
+
+def _first_undecodable_row(path: Path, dialect: Dialect) -> int:
+    """Find the row that decoding stopped at: it decodes ahead, so the last good row may be far before."""
+    row = 1
+    with path.open(encoding=dialect.encoding, errors="surrogateescape", newline="") as file:
+        try:
+            for row, record in enumerate(csv.reader(file, delimiter=dialect.delimiter, strict=True), 1):
+                if _ESCAPED_BYTE.search("".join(record)):
+                    return row
+        except csv.Error:
+            return row + 1
+    return row
+
+
+def _unreadable(name: str, row: int, reason: str) -> str:
+    if "field larger" in reason:
+        return _too_large(name, row, _PARSED_CHARS)
+    return (
+        f'{name}: row {row}: a quote (") is opened and not closed, or stands inside a quoted cell; '
+        "remove it or double it"
+    )
+
+
+def _check_limits(name: str, number: int, record: list[str], rows: int, limits: Limits) -> None:
+    if rows > limits.max_rows:
+        raise InputRefused(f"{name} has more than {limits.max_rows:,} data rows; split the file")
+    if max(map(len, record)) > limits.max_cell_chars:
+        raise InputRefused(_too_large(name, number, limits.max_cell_chars))
+
+
+def _too_large(name: str, row: int, chars: int) -> str:
+    return (
+        f"{name}: row {row} has a cell of more than {chars:,} characters; "
+        "is a quote opened there and closed much later?"
+    )

@@ -1,22 +1,20 @@
 """Repairs what spreadsheets do to cells without changing what they mean, and counts each repair."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from batch_issuer.batch.requests import OWNER_TYPES
-from batch_issuer.intake.columns import COLUMNS, Columns
+from batch_issuer.intake.columns import COLUMNS, Columns, unprotect
+from batch_issuer.intake.instants import read_instant
 from batch_issuer.intake.reader import RawBlock
 
 BLANKS: Final = "surrounding blanks"
 APOSTROPHE: Final = "leading '"
 DECIMAL_ZERO: Final = "trailing .0"
-_PROTECTED: Final = re.compile(r"'(?=[=+\-@\t\r])")
 _OWNER_SPELLING: Final = {owner.casefold(): owner for owner in OWNER_TYPES}
 
 
@@ -38,16 +36,11 @@ def _column(block: RawBlock, columns: Columns, name: str) -> list[str]:
     if at is None:
         return [default] * len(block.numbers)
     cells = [record[at] if at < len(record) else "" for record in block.cells]
-    if columns.is_ours:
+    if columns.added:
         cells = [unprotect(cell) for cell in cells]
     if default:
         cells = [cell if cell.strip() else default for cell in cells]
     return cells
-
-
-def unprotect(cell: str) -> str:
-    """Take off the `'` that our own files put before what a spreadsheet would run as a formula."""
-    return cell[1:] if _PROTECTED.match(cell) else cell
 
 
 def repair(frame: pd.DataFrame, *, timezone: ZoneInfo) -> tuple[pd.DataFrame, Counter[str]]:
@@ -81,16 +74,3 @@ def _map_distinct(cells: "pd.Series[str]", change: Callable[[str], str]) -> "pd.
     """Change each distinct value once: these columns repeat a few values over many rows."""
     changed = {value: change(value) if value else value for value in cells.unique()}
     return cells.map(changed).astype("str")
-
-
-def read_instant(text: str, *, timezone: ZoneInfo) -> str | None:
-    """Read an ISO 8601 date or date-time as an instant in UTC, or None where it is neither.
-
-    A date is its midnight; a time without a zone is local to `timezone`.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-        local = moment if moment.tzinfo else moment.replace(tzinfo=timezone)
-        return local.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    except (ValueError, OverflowError):
-        return None

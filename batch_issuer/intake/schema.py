@@ -12,6 +12,7 @@ import pandera.pandas as pa
 
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import OWNER_TYPES
+from batch_issuer.intake.instants import is_instant
 
 MAX_CUSTOMER_ID: Final = "9223372036854775807"
 MAX_REFERENCE_CHARS: Final = 128
@@ -111,10 +112,11 @@ def _explain_customer_id(cell: str) -> Finding | None:
 
 
 def _explain_badge(cell: str, pattern: str) -> Finding | None:
-    if re.fullmatch(pattern, cell):
-        return None
     if not cell:
         return Finding(Rule.MISSING)
+    # a pattern may be written in capitals, but other alphabets' digits and letters are never meant
+    if re.fullmatch(pattern, cell, re.ASCII | re.IGNORECASE):
+        return None
     if _has_invisible(cell):
         return Finding(Rule.CONTROL_CHARACTER)
     if re.fullmatch(r"[0-9]+([.,][0-9]+)?e\+[0-9]+", cell):
@@ -138,8 +140,8 @@ def _explain_reference_id(cell: str) -> Finding | None:
 
 
 def _explain_issue_event_date(cell: str) -> Finding | None:
-    # repaired cells hold an instant in UTC: whatever could be read ends in Z
-    return None if not cell or re.fullmatch(r"[0-9-]{10}T[0-9:.]+Z", cell) else Finding(Rule.NOT_A_DATE)
+    # repaired cells hold an instant in UTC; what could not be read was left as it is
+    return None if not cell or is_instant(cell) else Finding(Rule.NOT_A_DATE)
 
 
 def _has_invisible(cell: str) -> bool:

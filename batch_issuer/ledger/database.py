@@ -1,8 +1,10 @@
 """Opens the ledger and runs queries on it: synchronous queries, run off the event loop."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -70,20 +72,35 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
     Raises UsageError where it can't be opened, and LedgerTooNew where a later version has written it.
     """
     plain = make_url(url)
-    if plain.database and plain.database != ":memory:":
-        try:
-            Path(plain.database).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise UsageError(f"the ledger's folder {Path(plain.database).parent} can't be made") from exc
-    threads = _prepared(create_engine(plain))
-    engine = create_async_engine(plain.set(drivername="sqlite+aiosqlite"))
+    if not plain.database or plain.database == ":memory:":
+        raise UsageError(f"the ledger {url} is no file, and would be forgotten; write it as sqlite:///PATH")
+    folder = Path(plain.database).parent
+    await asyncio.to_thread(_make_folder, folder)
+    # parameters hold customers: they belong in no error and no traceback
+    threads = _prepared(create_engine(plain, hide_parameters=True))
+    engine = create_async_engine(plain.set(drivername="sqlite+aiosqlite"), hide_parameters=True)
     _prepared(engine.sync_engine)
     try:
-        await asyncio.to_thread(_migrate, threads, url)
+        await asyncio.to_thread(_migrate, threads, url, folder)
         yield Ledger(engine, threads)
     finally:
         await engine.dispose()
         threads.dispose()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that outlasts a power loss, as what is written into it does."""
+    try:
+        missing = [made for made in (folder, *folder.parents) if not made.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            parent = os.open(made.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
+    except OSError as exc:
+        raise UsageError(f"the ledger's folder {folder} can't be made ({exc.strerror})") from exc
 
 
 def _prepared(engine: Engine) -> Engine:
@@ -105,23 +122,36 @@ def _prepared(engine: Engine) -> Engine:
     return engine
 
 
-def _migrate(engine: Engine, url: str) -> None:
+def _migrate(engine: Engine, url: str, folder: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     scripts = ScriptDirectory.from_config(config)
     try:
-        with engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
-        if present == scripts.get_current_head():
-            return
-        if present is not None and present not in {script.revision for script in scripts.walk_revisions()}:
-            raise LedgerTooNew(present)
-        with engine.connect().execution_options(writing=True) as connection, connection.begin():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with _one_at_a_time(folder):
+            with engine.connect() as connection:
+                present = MigrationContext.configure(connection).get_current_revision()
+            if present == scripts.get_current_head():
+                return
+            if present not in {None, *(script.revision for script in scripts.walk_revisions())}:
+                raise LedgerTooNew(str(present))
+            with engine.connect().execution_options(writing=True) as connection, connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
     except SQLAlchemyError as exc:
         reason = str(getattr(exc, "orig", exc))
         raise UsageError(f"the ledger {url} can't be opened ({reason})") from exc
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let programs open a ledger one after another: two that turn a new file to WAL at once collide."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a file system without locks: the database's own must do
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
+from sqlalchemy.exc import OperationalError
+
+from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger.database import Ledger
 from batch_issuer.ledger.transitions import Transition, apply_transitions
 
@@ -24,12 +27,15 @@ class Journal:
         """Write to this ledger; `open_journal` starts the writer."""
         self._ledger = ledger
         self._entries: asyncio.Queue[_Entry | None] = asyncio.Queue()
+        self._is_closed = False
 
     async def record(self, *transitions: Transition) -> None:
         """Write transitions in one transaction, and see it through even when the caller is cancelled.
 
         Raises LedgerUnavailable where that was not possible.
         """
+        if self._is_closed:
+            raise LedgerUnavailable("the journal is closed; nothing more is recorded")
         done = asyncio.get_running_loop().create_future()
         self._entries.put_nowait((transitions, done))
         await see_through(_wait_for(done))
@@ -46,17 +52,32 @@ class Journal:
                 await self._write(entries)
 
     async def _write(self, entries: list[_Entry]) -> None:
+        """Commit entries together; where one of them is at fault, each alone, so that no other is lost."""
         try:
             await self._ledger.write(apply_transitions, [step for steps, _ in entries for step in steps])
         except Exception as exc:  # noqa: BLE001 - whatever failed, each waiting sender must be told
-            for _, done in entries:
-                done.set_exception(exc)
+            failure: Exception | None = exc
         else:
-            for _, done in entries:
-                done.set_result(None)
+            failure = None
+        if failure is None or len(entries) == 1 or isinstance(failure.__cause__, OperationalError):
+            _tell(entries, failure)
+            return
+        for entry in entries:
+            await self._write([entry])
 
     def _close(self) -> None:
+        self._is_closed = True
         self._entries.put_nowait(_CLOSE)
+
+
+def _tell(entries: list[_Entry], failure: Exception | None) -> None:
+    for _, done in entries:
+        if done.done():  # its waiter went away with the event loop
+            continue
+        if failure is None:
+            done.set_result(None)
+        else:
+            done.set_exception(failure)
 
 
 @asynccontextmanager

@@ -1,18 +1,28 @@
 """The query of the pace: a GCRA (generic cell rate algorithm) in one row for each server."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from batch_issuer.ledger import tables
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_RETRY_AFTER: Final = timedelta(hours=2)
+_MOST_CALLERS: Final = 5_000
 
 
-def reserve_call(connection: Connection, server: str, now: datetime, interval: timedelta) -> timedelta:
+def reserve_call(
+    connection: Connection, server: str, clock: Callable[[], datetime], interval: timedelta
+) -> timedelta:
     """Reserve the next free instant of a server's pace, and return how long it is until then."""
-    start = max(_next_at(connection, server), now)
+    now = clock()  # read here: waiting for the database must not count as time since the last call
+    next_at = _next_at(connection, server)
+    if next_at - now > _LONGEST_RETRY_AFTER + _MOST_CALLERS * interval:
+        next_at = now  # written while a clock was wrong: nobody could have meant it
+    start = max(next_at, now)
     _set(connection, server, start + interval)
     return start - now
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, case, insert, update
+from sqlalchemy import Connection, LargeBinary, bindparam, case, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from batch_issuer.batch.ids import RequestId
@@ -95,6 +95,17 @@ _said = (
         updated_at=bindparam("at"),
     )
 )
+# the first final answer stands, and its replies with it: a later one must not change what was reported
+_replies = (
+    upsert(tables.replies)
+    .from_select(
+        ["request_id", "replies"],
+        select(tables.requests.c.request_id, bindparam("packed", type_=LargeBinary)).where(
+            tables.requests.c.request_id == bindparam("id"), tables.requests.c.is_final == 0
+        ),
+    )
+    .on_conflict_do_nothing()
+)
 
 
 def apply_transitions(connection: Connection, transitions: Sequence[Transition]) -> None:
@@ -137,6 +148,7 @@ def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
 def _apply_said(connection: Connection, steps: Sequence[Said]) -> None:
     if not steps:
         return
+    _insert_replies(connection, (step for step in steps if step.settlement.outcome is None))
     connection.execute(
         _said,
         [
@@ -153,14 +165,11 @@ def _apply_said(connection: Connection, steps: Sequence[Said]) -> None:
             for step in steps
         ],
     )
-    _insert_replies(connection, (step for step in steps if step.settlement.outcome is None))
 
 
 def _insert_replies(connection: Connection, steps: Iterable[Said]) -> None:
     rows = [
-        {"request_id": step.request_id, "replies": pack_replies(step.settlement.replies.values())}
-        for step in steps
+        {"id": step.request_id, "packed": pack_replies(step.settlement.replies.values())} for step in steps
     ]
     if rows:
-        # the first final answer stands: a later one must not change what was reported
-        connection.execute(upsert(tables.replies).on_conflict_do_nothing(), rows)
+        connection.execute(_replies, rows)

@@ -11,6 +11,11 @@ _RUNS_AS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 Line = Sequence[object]
 
 
+def protect_original(cell: str) -> str:
+    """Protect a cell of the input so that `unprotect` gives it back as it was, `'=1` included."""
+    return f"'{cell}" if cell.lstrip("'").startswith(_RUNS_AS_FORMULA) else cell
+
+
 def protect(cell: str) -> str:
     """Put a `'` before text that a spreadsheet would run as a formula."""
     return f"'{cell}" if cell.startswith(_RUNS_AS_FORMULA) else cell

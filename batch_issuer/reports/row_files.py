@@ -6,9 +6,8 @@ from typing import Final
 
 from batch_issuer.batch.outcomes import Outcome, ServerError
 from batch_issuer.batch.problems import InputProblem
-from batch_issuer.intake.columns import ADDED, Columns
-from batch_issuer.intake.repairs import unprotect
-from batch_issuer.reports.files import CsvFile, Line, protect
+from batch_issuer.intake.columns import ADDED, Columns, unprotect
+from batch_issuer.reports.files import CsvFile, Line, protect, protect_original
 from batch_issuer.reports.lines import AccountedRow
 
 RECONCILIATION_COLUMNS: Final = (
@@ -41,7 +40,7 @@ def original_rows_file(path: Path, columns: Columns) -> CsvFile:
 
     The added columns come first, so that surplus fields can't slip into them.
     """
-    return CsvFile(path, lambda: [*ADDED, *(protect(title) for title in _own(columns.header, columns))])
+    return CsvFile(path, lambda: [*ADDED, *(protect_original(t) for t in _own(columns.header, columns))])
 
 
 def reconciliation_line(accounted: AccountedRow, columns: Columns) -> Line:
@@ -73,7 +72,7 @@ def reconciliation_line(accounted: AccountedRow, columns: Columns) -> Line:
 def original_line(row: int, cells: Sequence[str], problem: str, columns: Columns) -> Line:
     """Write a row as it was read, with its number and its problem."""
     kept = _own([*cells, *[""] * (len(columns.header) - len(cells))], columns)
-    return (row, protect(problem), *(protect(unprotect(c) if columns.is_ours else c) for c in kept))
+    return (row, protect(problem), *(protect_original(unprotect(c) if columns.added else c) for c in kept))
 
 
 def problem_text(problems: Sequence[InputProblem]) -> str:
@@ -96,13 +95,10 @@ def told(error: ServerError) -> str:
 def _cell(accounted: AccountedRow, columns: Columns, name: str) -> str:
     at = columns.positions.get(name)
     cell = accounted.cells[at] if at is not None and at < len(accounted.cells) else ""
-    cell = unprotect(cell) if columns.is_ours else cell
+    cell = unprotect(cell) if columns.added else cell
     return cell if cell.strip() else columns.defaults.get(name, cell)
 
 
 def _own(cells: Sequence[str], columns: Columns) -> list[str]:
-    """Leave out the columns that an earlier file of ours added: they are added anew."""
-    if not columns.is_ours:
-        return list(cells)
-    ours = {at for at, title in enumerate(columns.header) if title.strip().casefold() in ADDED}
-    return [cell for at, cell in enumerate(cells) if at not in ours]
+    """Leave out the two columns that an earlier file of ours added: they are added anew."""
+    return [cell for at, cell in enumerate(cells) if at not in columns.added]

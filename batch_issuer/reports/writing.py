@@ -102,7 +102,7 @@ def _write_rows(connection: Connection, batch: Batch, source: Source, folder: Pa
 
 def _accounted_rows(connection: Connection, batch: Batch, source: Source) -> Iterator[AccountedRow]:
     accounts = Accounts(connection, batch.batch)
-    for block in read_blocks(source.path, source.dialect, source.options.limits):
+    for block in read_blocks(source.path, source.dialect, source.options.limits, name=source.name):
         yield from accounts.account(block)
 
 

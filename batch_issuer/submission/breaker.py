@@ -22,6 +22,7 @@ class Breaker:
         match answer.kind:
             case AnswerKind.NOT_REACHED | AnswerKind.IN_DOUBT:
                 self._failures += 1
+                self._refusals = 0
             case AnswerKind.REFUSED:
                 self._failures = 0
                 reason = (answer.http_status, answer.error.code)

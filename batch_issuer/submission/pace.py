@@ -22,14 +22,20 @@ class Pace:
 
     async def wait(self, stopping: asyncio.Event) -> None:
         """Return when the next call may start, or as soon as a stop is asked for."""
-        now = self._clock.now()
-        delay = timedelta(0)
-        if self._interval:
-            delay = await self._ledger.write(reserve_call, self._server, now, self._interval)
-        elif self._not_before is not None:
-            delay = self._not_before - now
-        if delay > timedelta(0):
-            await pause(delay.total_seconds(), self._clock, stopping)
+        while not stopping.is_set():
+            known = self._not_before
+            if self._interval:
+                delay = await self._ledger.write(reserve_call, self._server, self._clock.now, self._interval)
+            else:
+                delay = self._postponed_for()
+            if delay > timedelta(0):
+                await pause(delay.total_seconds(), self._clock, stopping)
+            if self._not_before == known:  # else a 429 came meanwhile, and this turn is void
+                return
+
+    def _postponed_for(self) -> timedelta:
+        left = timedelta(0) if self._not_before is None else self._not_before - self._clock.now()
+        return max(left, timedelta(0))
 
     async def postpone(self, seconds: float) -> None:
         """Keep every call away for some seconds."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from batch_issuer.batch.outcomes import settle
 from batch_issuer.batch.requests import IssueRequest, Stage
@@ -16,6 +17,8 @@ from batch_issuer.submission.next_step import NextStep, Situation, Stop, next_st
 from batch_issuer.submission.pace import Pace, pause
 
 log = logging.getLogger(__name__)
+
+_RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
 
 Unsent = tuple[IssueRequest, int]
 """A request, and how many attempts the ledger has of it."""
@@ -50,16 +53,22 @@ class Submitter:
 
         A stop lets the requests under way finish. At most `concurrency` tasks exist at a time.
         """
-        slots = asyncio.Semaphore(self._route.concurrency)
         async with asyncio.TaskGroup() as under_way:
-            await slots.acquire()
-            async for request, attempts in unsent:
-                if self._stopping.is_set():
-                    break
-                task = under_way.create_task(self._send(request, attempts), name=f"send {request.request_id}")
-                task.add_done_callback(lambda _: slots.release())
-                await slots.acquire()
+            try:
+                await self._start_each(unsent, under_way)
+            except LedgerUnavailable as exc:  # raised in here it would cancel those under way
+                self._stop_batch(Stop(message=str(exc), exit_code=exc.exit_code))
         return self._stop
+
+    async def _start_each(self, unsent: AsyncIterator[Unsent], under_way: asyncio.TaskGroup) -> None:
+        slots = asyncio.Semaphore(self._route.concurrency)
+        await slots.acquire()
+        async for request, attempts in unsent:
+            if self._stopping.is_set():
+                break
+            task = under_way.create_task(self._send(request, attempts), name=f"send {request.request_id}")
+            task.add_done_callback(lambda _: slots.release())
+            await slots.acquire()
 
     async def _send(self, request: IssueRequest, earlier_attempts: int) -> None:
         """Bring one request to rest. Expected failures stop the batch, and never cancel the others."""
@@ -115,15 +124,34 @@ class Submitter:
             settlement = settle(answer.said)
             said = Said(request_id=request.request_id, at=at, said=answer.said, settlement=settlement)
             transitions.append(said)
-        await self._route.journal.record(*transitions)
         fields = {"request": request.request_id, "attempt": attempt, "status": answer.http_status}
+        if answer.said is not None:
+            fields |= {"workflow_request": answer.said.workflow_request_id, "state": answer.said.state}
+        await self._record_with_patience(transitions, fields)
         quiet = step.stage is Stage.SUBMITTED
         log.log(logging.INFO if quiet else logging.WARNING, step.stage.value.replace("_", " "), extra=fields)
 
+    async def _record_with_patience(
+        self, transitions: Sequence[Transition], fields: Mapping[str, object]
+    ) -> None:
+        """Try more than once: what the server said is known nowhere else."""
+        for seconds in _RECORD_AGAIN_AFTER:
+            try:
+                return await self._route.journal.record(*transitions)
+            except LedgerUnavailable:
+                log.warning("the ledger did not take an answer", extra=fields)
+                await self._route.clock.sleep(seconds)
+        try:
+            return await self._route.journal.record(*transitions)
+        except LedgerUnavailable:
+            log.error("an answer is not recorded; the request is in doubt", extra=fields)  # noqa: TRY400 - reported by whoever stops the batch
+            raise
+
     async def _heed(self, answer: Answer, step: NextStep) -> None:
         """Let one request's answer guide the whole batch: its pace, and whether it goes on."""
-        if answer.kind is AnswerKind.RATE_LIMITED and step.again_after is not None:
-            await self._route.pace.postpone(step.again_after)
+        delay = step.again_after if answer.retry_after is None else answer.retry_after
+        if answer.kind is AnswerKind.RATE_LIMITED and delay is not None:
+            await self._route.pace.postpone(delay)
         stop = step.stop or self._breaker.record(answer)
         if stop is not None:
             self._stop_batch(stop)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from batch_issuer.batch.outcomes import ServerRequest, settle
+from batch_issuer.batch.outcomes import ServerError, ServerRequest, settle
 from batch_issuer.clock import Clock
-from batch_issuer.gateway import Answer, AnswerKind, Client
+from batch_issuer.gateway import Answer, AnswerKind, Client, Page
 from batch_issuer.ledger import Journal, RequestRecord, Said
 from batch_issuer.submission import Pace, pause
 
@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 _ATTEMPTS: Final = 4
 _ONE_DAY: Final = timedelta(days=1)
 _MOST_PAGES: Final = 100_000
-_SETTLED: Final = frozenset({AnswerKind.OK, AnswerKind.FORBIDDEN, AnswerKind.REFUSED})
+_STOPPED: Final = Answer(
+    kind=AnswerKind.NOT_REACHED, error=ServerError(message="stopped before the list was read to its end")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,32 +105,40 @@ async def _pages(view: View, since: date) -> AsyncIterator[Answer]:
     """Yield the pages from the first to the last before an empty one, then stop; or a failure."""
     # the server's dates are in a zone of its own: a day wider on both sides
     first_day, last_day = since - _ONE_DAY, view.clock.now().date() + _ONE_DAY
-    for page in range(_MOST_PAGES):
-        answer = await _read_page(view, first_day, last_day, page)
-        if answer.page is not None and answer.page.is_empty:
+    previous: Page | None = None
+    repeated = 0
+    for number in range(_MOST_PAGES):
+        answer = await _read_page(view, first_day, last_day, number)
+        repeated = repeated + 1 if answer.page is not None and answer.page.repeats(previous) else 0
+        # pages may count from 1: the first two are alike then; more than that is a list without pages
+        if (answer.page is not None and answer.page.is_empty) or repeated > 1:
             return
         yield answer
         if answer.page is None:
             return
+        previous = answer.page
 
 
 async def _read_page(view: View, first_day: date, last_day: date, page: int) -> Answer:
     """Read one page; reading creates nothing, so it may be asked for again."""
-    answer = Answer(kind=AnswerKind.NOT_REACHED)
+    answer = _STOPPED
     may_renew = view.client.can_renew
     for attempt in range(_ATTEMPTS):
         await view.pace.wait(view.stopping)
         if view.stopping.is_set():
             return answer
         answer = await view.client.list_requests(first_day=first_day, last_day=last_day, page=page)
-        if answer.kind is AnswerKind.RATE_LIMITED:
-            await view.pace.postpone(answer.retry_after or 2.0**attempt)
-        elif answer.kind in _SETTLED or (
-            answer.kind is AnswerKind.UNAUTHORIZED and (attempt or not may_renew)
-        ):
-            return answer
-        else:
-            await pause(view.clock.random() * 2**attempt, view.clock, view.stopping)
+        match answer.kind:
+            case AnswerKind.OK | AnswerKind.FORBIDDEN | AnswerKind.REFUSED:
+                return answer
+            case AnswerKind.UNAUTHORIZED if not may_renew:
+                return answer
+            case AnswerKind.UNAUTHORIZED:
+                may_renew = False
+            case AnswerKind.RATE_LIMITED:
+                await view.pace.postpone(answer.retry_after or 2.0**attempt)
+            case AnswerKind.NOT_REACHED | AnswerKind.IN_DOUBT:
+                await pause(view.clock.random() * 2**attempt, view.clock, view.stopping)
     log.warning("the list can't be read", extra={"status": answer.http_status})
     return answer
 

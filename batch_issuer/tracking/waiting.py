@@ -34,6 +34,8 @@ async def wait_until_final(view: View, wait: Wait, read: Callable[[], Awaitable[
         if left <= 0:
             break
         await pause(min(delay, left), view.clock, view.stopping)
+        if view.stopping.is_set():
+            break
         reading = await read()
         if reading.is_complete or (reading.failure is not None and reading.failure.kind in _HOPELESS):
             break

@@ -1,16 +1,18 @@
 """The commands as a user meets them: what they print, where, and their exit codes."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from batch_issuer import __version__
-from batch_issuer.cli.app import app
+from batch_issuer.cli.app import app, main
 
 ROOT = Path(__file__).parent.parent.parent
 BADGE = "0123456789abcdef01234567"
@@ -19,17 +21,20 @@ COMMANDS = sorted(command.name or "" for command in app.registered_commands)
 
 def run(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run the command in a folder of its own, with no settings but those given."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("BATCH_ISSUER_")}
-    environment = {**clean, "PYTHONPATH": str(ROOT), **{f"BATCH_ISSUER_{n}": v for n, v in variables.items()}}
-    return subprocess.run(
-        [sys.executable, "-m", "batch_issuer", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    out, err = io.StringIO(), io.StringIO()
+    before = dict(os.environ)
+    clean = {name: value for name, value in before.items() if not name.startswith("BATCH_ISSUER_")}
+    os.environ.clear()
+    os.environ.update({**clean, **{f"BATCH_ISSUER_{name}": value for name, value in variables.items()}})
+    try:
+        with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main(arguments)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    code = ended.value.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def write(folder: Path, *rows: str) -> None:

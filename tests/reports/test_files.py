@@ -78,6 +78,17 @@ async def test_rejects_of_rejects_do_not_pile_up_columns_or_quotes(tmp_path: Pat
     assert reconciliation(second)[0]["customer_id"] == "'-5"
 
 
+async def test_a_column_named_row_of_the_users_own_survives(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        file = world.write(f"row,customer_id,badge_meta_id,note\nA1,x,{BADGES[0]},'=kept\n")
+        first = await world.issue(file)
+        second = await world.issue(first.folder / "rejects.csv")
+    header, line = csv.reader((first.folder / "rejects.csv").read_text("utf-8-sig").splitlines())
+    assert header == ["row", "problem", "row", "customer_id", "badge_meta_id", "note"]
+    assert line[2:] == ["A1", "x", BADGES[0], "''=kept"]
+    assert (second.folder / "rejects.csv").read_bytes() == (first.folder / "rejects.csv").read_bytes()
+
+
 async def test_failed_rows_carry_their_reason_and_can_be_read_again(tmp_path: Path) -> None:
     async with open_world(tmp_path, Scenario(decide_after_seconds=1, reject_share=1)) as world:
         summary = await world.issue(world.write(customers(2)), wait=60)

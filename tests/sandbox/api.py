@@ -22,11 +22,11 @@ class Reply:
     body: bytes
 
     @property
-    def document(self) -> Any:  # noqa: ANN401 - whatever the server said
+    def document(self) -> Any:
         return json.loads(self.body)
 
     @property
-    def data(self) -> Any:  # noqa: ANN401 - whatever the server said
+    def data(self) -> Any:
         return self.document["data"]
 
     @property
@@ -35,7 +35,7 @@ class Reply:
         return text
 
     @property
-    def output(self) -> Any:  # noqa: ANN401 - whatever the server said
+    def output(self) -> Any:
         return self.data["details"]["IntouchAPITask_Output"]
 
 

@@ -16,7 +16,7 @@ BADGE = "0123456789abcdef01234567"
 OTHER_BADGE = "0123456789abcdef01234568"
 
 
-def example(name: str) -> Any:  # noqa: ANN401 - whatever the JSON file holds
+def example(name: str) -> Any:
     return json.loads((CONTRACT / "examples" / f"{name}.json").read_text(encoding="utf-8"))
 
 
@@ -33,7 +33,7 @@ def validator(schema: str) -> Draft202012Validator:
 
 
 @functools.cache
-def _submission_example() -> Any:  # noqa: ANN401 - whatever the JSON file holds
+def _submission_example() -> Any:
     return example("issue-badge.request")
 
 

@@ -1,0 +1,226 @@
+"""The steps of a request: sent once, answered once, and final for good."""
+
+import pytest
+
+from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
+from batch_issuer.batch.outcomes import InnerAnswer, Outcome, Reply, ServerError, ServerRequest, settle
+from batch_issuer.batch.requests import Stage
+from batch_issuer.errors import LedgerUnavailable
+from batch_issuer.ledger import Answered, Ledger, RequestRecord, RequestRows, Said, Sending, Transition
+from batch_issuer.ledger.requests import (
+    count_by_stage,
+    iterate_request_rows,
+    iterate_rows,
+    open_requests,
+    unsent_requests,
+)
+from batch_issuer.ledger.transitions import apply_transitions
+from tests.conftest import BATCH, make_request, make_requests, plan, records_of
+
+ONE = make_request().request_id
+AT, LATER, LAST = "2026-03-02T04:45:00Z", "2026-03-02T04:46:00Z", "2026-03-02T04:47:00Z"
+TIMED_OUT = ServerError(message="no answer within 30 s (TimeoutError)")
+
+
+def sending(attempt: int = 1, request_id: RequestId = ONE) -> Sending:
+    return Sending(request_id=request_id, attempt=attempt, at=AT)
+
+
+def answered(stage: Stage, *, attempt: int = 1, error: ServerError = TIMED_OUT) -> Answered:
+    return Answered(request_id=ONE, attempt=attempt, at=LATER, stage=stage, http_status=504, error=error)
+
+
+def said(state: str, *replies: Reply, workflow: str = "w-1", at: str = LATER) -> Said:
+    inner = InnerAnswer(status=200, has_data=True, error=None, replies=replies) if replies else None
+    told = ServerRequest(
+        workflow_request_id=WorkflowRequestId(workflow), request_id=ONE, state=state, inner=inner
+    )
+    return Said(request_id=ONE, at=at, said=told, settlement=settle(told))
+
+
+def issued(customer: int, issued_id: str) -> Reply:
+    return Reply(customer_id=customer, issued_id=issued_id, error=None)
+
+
+@pytest.fixture
+async def planned(ledger: Ledger) -> Ledger:
+    await plan(ledger, make_requests(3))
+    return ledger
+
+
+async def apply(ledger: Ledger, *steps: Transition) -> RequestRecord:
+    await ledger.write(apply_transitions, steps)
+    return await first(ledger)
+
+
+async def first(ledger: Ledger) -> RequestRecord:
+    return (await records_of(ledger))[0]
+
+
+async def first_rows(ledger: Ledger) -> RequestRows:
+    rows: list[RequestRows] = await ledger.read(lambda c: list(iterate_request_rows(c, BATCH)))
+    return rows[0]
+
+
+async def attempts_of(ledger: Ledger) -> list[tuple[object, ...]]:
+    query = "select attempt, sent_at, answered_at, stage, http_status, error_message from attempts order by 1"
+    return await ledger.read(lambda c: [tuple(row) for row in c.exec_driver_sql(query)])
+
+
+async def test_what_is_planned_is_not_sent_and_comes_back_as_it_was(planned: Ledger) -> None:
+    unsent = await planned.read(unsent_requests, BATCH, 0, 10)
+    assert [attempts for _, attempts in unsent] == [0, 0, 0]
+    for (request, _), original in zip(unsent, make_requests(3), strict=True):
+        assert (request.request_id, request.group) == (original.request_id, original.group)
+        assert request.customers.tolist() == original.customers.tolist()
+        assert request.rows.tolist() == original.rows.tolist()
+
+
+async def test_unsent_requests_come_in_order_of_chunks_a_few_at_a_time(planned: Ledger) -> None:
+    seen = []
+    after = 0
+    while block := await planned.read(unsent_requests, BATCH, after, 2):
+        seen += [request.chunk for request, _ in block]
+        after = block[-1][0].chunk
+    assert seen == [1, 2, 3]
+
+
+async def test_a_request_that_is_sent_is_no_longer_unsent(planned: Ledger) -> None:
+    record = await apply(planned, sending())
+    assert (record.stage, record.attempts, record.updated_at) == (Stage.SENDING, 1, AT)
+    assert [request.chunk for request, _ in await planned.read(unsent_requests, BATCH, 0, 10)] == [2, 3]
+    assert await planned.read(count_by_stage, BATCH) == {Stage.NOT_SENT: 2, Stage.SENDING: 1}
+
+
+@pytest.mark.parametrize("stage", [Stage.SENDING, Stage.SUBMITTED, Stage.REFUSED, Stage.IN_DOUBT])
+async def test_only_a_request_that_is_not_sent_can_be_sent(planned: Ledger, stage: Stage) -> None:
+    await apply(planned, sending())
+    if stage is not Stage.SENDING:
+        await apply(planned, answered(stage))
+    with pytest.raises(LedgerUnavailable, match="another process"):
+        await apply(planned, sending(2))
+    assert (await first(planned)).stage is stage
+    assert len(await attempts_of(planned)) == 1
+
+
+async def test_one_request_that_can_not_be_sent_keeps_the_others_of_its_transaction_back(
+    planned: Ledger,
+) -> None:
+    await apply(planned, sending())
+    with pytest.raises(LedgerUnavailable):
+        await apply(planned, sending(2), sending(1, make_request(chunk=2).request_id))
+    assert await planned.read(count_by_stage, BATCH) == {Stage.NOT_SENT: 2, Stage.SENDING: 1}
+
+
+async def test_a_request_that_was_not_created_can_be_sent_again(planned: Ledger) -> None:
+    await apply(planned, sending())
+    record = await apply(planned, answered(Stage.NOT_SENT))
+    assert (record.stage, record.submitted_at, record.error) == (Stage.NOT_SENT, "", TIMED_OUT)
+    assert (await planned.read(unsent_requests, BATCH, 0, 1))[0][1] == 1
+    assert (await apply(planned, sending(2))).attempts == 2
+
+
+async def test_every_attempt_is_kept_with_what_came_of_it(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.NOT_SENT))
+    await apply(planned, sending(2))
+    await apply(planned, answered(Stage.IN_DOUBT, attempt=2))
+    message = TIMED_OUT.message
+    assert await attempts_of(planned) == [
+        (1, AT, LATER, "not_sent", 504, message),
+        (2, AT, LATER, "in_doubt", 504, message),
+    ]
+
+
+async def test_an_answer_of_an_older_attempt_changes_nothing(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.NOT_SENT))
+    await apply(planned, sending(2))
+    record = await apply(planned, answered(Stage.REFUSED, attempt=1))
+    assert (record.stage, record.attempts) == (Stage.SENDING, 2)
+
+
+async def test_an_answer_that_comes_twice_changes_nothing(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.IN_DOUBT))
+    assert (await apply(planned, answered(Stage.NOT_SENT))).stage is Stage.IN_DOUBT
+
+
+async def test_a_submitted_request_shows_what_the_server_said(planned: Ledger) -> None:
+    await apply(planned, sending())
+    record = await apply(planned, answered(Stage.SUBMITTED), said("Waiting 4 you"))
+    assert (record.stage, record.state, record.outcome) == (Stage.SUBMITTED, "Waiting 4 you", Outcome.PENDING)
+    assert (record.workflow_request_id, record.submitted_at, record.is_final) == ("w-1", LATER, False)
+
+
+@pytest.mark.parametrize("later", ["AdminTask", "rejected", "failed", "approved"])
+@pytest.mark.parametrize("final", ["rejected", "approved"])
+async def test_a_final_state_stands_for_good(planned: Ledger, final: str, later: str) -> None:
+    await apply(planned, sending())
+    stands = await apply(planned, answered(Stage.SUBMITTED), said(final))
+    assert stands.is_final
+    assert await apply(planned, said(later, workflow="w-2", at=LAST)) == stands
+
+
+async def test_replies_are_stored_once(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.SUBMITTED), said("approved", issued(700000002, "a" * 24)))
+    before = (await first_rows(planned)).settlement
+    await apply(planned, said("approved", issued(700000002, "b" * 24), at=LAST))
+    assert (await first_rows(planned)).settlement == before
+    assert before.replies == {700000002: issued(700000002, "a" * 24)}
+
+
+async def test_replies_of_a_twin_that_comes_too_late_are_not_kept(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.SUBMITTED), said("rejected"))
+    await apply(planned, said("approved", issued(700000002, "a" * 24), at=LAST))
+    assert (await first_rows(planned)).settlement.replies == {}
+
+
+async def test_a_list_that_knows_a_request_before_its_own_answer_comes_is_believed(planned: Ledger) -> None:
+    await apply(planned, sending())
+    adopted = await apply(planned, said("AdminTask"))
+    assert adopted.stage is Stage.SUBMITTED
+    assert await apply(planned, answered(Stage.IN_DOUBT)) == adopted
+    assert (await attempts_of(planned))[0][3] == "in_doubt"
+
+
+async def test_a_list_that_knows_the_end_before_the_answer_comes_is_believed(planned: Ledger) -> None:
+    await apply(planned, sending())
+    ended = await apply(planned, said("approved", issued(700000002, "a" * 24)))
+    assert await apply(planned, answered(Stage.SUBMITTED), said("AdminTask", at=LAST)) == ended
+
+
+async def test_a_lost_request_that_the_list_shows_is_taken_over(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.IN_DOUBT))
+    record = await apply(planned, said("AdminTask", at=LAST))
+    assert (record.stage, record.workflow_request_id, record.error) == (Stage.SUBMITTED, "w-1", ServerError())
+
+
+async def test_open_requests_are_those_the_server_may_have(planned: Ledger) -> None:
+    assert await planned.read(open_requests, BATCH) == []
+    for chunk, stage in ((1, Stage.IN_DOUBT), (2, Stage.REFUSED)):
+        request_id = make_request(chunk=chunk).request_id
+        steps = (sending(1, request_id), Answered(request_id=request_id, attempt=1, at=AT, stage=stage))
+        await planned.write(apply_transitions, steps)
+    await planned.write(apply_transitions, [sending(1, make_request(chunk=3).request_id)])
+    assert [record.chunk for record in await planned.read(open_requests, BATCH)] == [1, 3]
+
+
+async def test_another_batch_sees_none_of_it(planned: Ledger) -> None:
+    other = BatchId("20260302-044501-abcdef")
+    assert await planned.read(unsent_requests, other, 0, 10) == []
+    assert await planned.read(lambda c: list(iterate_request_rows(c, other))) == []
+
+
+async def test_the_rows_of_each_request_come_back_in_order_of_chunks(planned: Ledger) -> None:
+    rows = await planned.read(lambda c: [(one, rows.tolist()) for one, rows in iterate_rows(c, BATCH)])
+    assert rows == [(request.request_id, [2, 3]) for request in make_requests(3)]
+
+
+async def test_chosen_requests_come_with_their_rows(planned: Ledger) -> None:
+    chosen = [make_request(chunk=2).request_id]
+    found = await planned.read(lambda c: list(iterate_request_rows(c, BATCH, chosen)))
+    assert [one.record.request_id for one in found] == chosen

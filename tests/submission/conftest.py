@@ -1,0 +1,111 @@
+"""A submitter with everything it needs, and what came of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import orjson
+import pytest
+from aiohttp import web
+
+from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.gateway import Access
+from batch_issuer.ledger import Journal, Ledger, RequestRecord
+from batch_issuer.ledger.requests import unsent_requests
+from batch_issuer.sandbox import Sandbox
+from batch_issuer.submission import Pace, Route, Stop, Submitter
+from tests.conftest import BATCH, FakeClock, Gateway, make_inner, make_requests, plan, records_of
+
+NEVER = "http://127.0.0.1:1"
+
+
+def posted(sandbox: Sandbox) -> Counter[str]:
+    """Count what the sandbox took, by our request id."""
+    return Counter(record.request_id for record in sandbox.requests)
+
+
+async def request_id_of(request: web.Request) -> str:
+    document = orjson.loads(await request.read())
+    found: str = document["payload"]["IntouchAPITask-Payload"]["body"]["requestId"]
+    return found
+
+
+def accepted(request_id: str, state: str = "AdminTask") -> web.Response:
+    details = {"IntouchAPITask-Payload": {"body": {"requestId": request_id}}}
+    return web.json_response({"data": {"requestId": f"w-{request_id}", "state": state, "details": details}})
+
+
+async def spoil(ledger: Ledger, statement: str) -> None:
+    await ledger.write(lambda connection: connection.exec_driver_sql(statement))
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    stop: Stop | None
+    records: list[RequestRecord]
+    at_rest: list[Stage]
+
+    @property
+    def stages(self) -> list[str]:
+        return [record.stage.value for record in self.records]
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """Sends what the ledger has unsent, as a command would."""
+
+    ledger: Ledger
+    journal: Journal
+    gateway: Gateway
+    time: FakeClock
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def plan(self, requests: int | Sequence[IssueRequest]) -> None:
+        await plan(self.ledger, make_requests(requests) if isinstance(requests, int) else requests)
+
+    async def submit(
+        self,
+        access: Access,
+        *,
+        concurrency: int = 8,
+        max_attempts: int = 5,
+        rate: float = 0,
+        timeout_seconds: float = 5.0,
+    ) -> Report:
+        client = await self.gateway.client(access, connections=concurrency, timeout_seconds=timeout_seconds)
+        route = Route(
+            client=client,
+            inner=make_inner(),
+            journal=self.journal,
+            pace=Pace(self.ledger, server=access.base_url, rate=rate, clock=self.time.clock),
+            clock=self.time.clock,
+            concurrency=concurrency,
+            max_attempts=max_attempts,
+        )
+        at_rest: list[Stage] = []
+        submitter = Submitter(route, stopping=self.stopping, on_rest=at_rest.append)
+        stop = await submitter.submit_all(self._unsent())
+        return Report(stop=stop, records=await records_of(self.ledger), at_rest=at_rest)
+
+    async def _unsent(self) -> AsyncIterator[tuple[IssueRequest, int]]:
+        after = 0
+        while block := await self.ledger.read(unsent_requests, BATCH, after, 10):
+            for unsent in block:
+                yield unsent
+            after = block[-1][0].chunk
+
+    async def attempts(self) -> list[tuple[object, ...]]:
+        """Give chunk, number, stage and HTTP status of every attempt."""
+        query = (
+            "select chunk, attempt, attempts.stage, attempts.http_status from attempts"
+            " join requests using (request_id) order by chunk, attempt"
+        )
+        return await self.ledger.read(lambda c: [tuple(row) for row in c.exec_driver_sql(query)])
+
+
+@pytest.fixture
+async def desk(ledger: Ledger, journal: Journal, gateway: Gateway, time: FakeClock) -> AsyncIterator[Desk]:
+    async with AsyncExitStack():
+        yield Desk(ledger=ledger, journal=journal, gateway=gateway, time=time)
