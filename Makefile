@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 LOCK_ARGS ?=
+N ?= 20
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +19,7 @@ READY := $(VENV)/.ready
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint format lock clean always
+.PHONY: help demo test check torture lint format lock clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,8 +30,11 @@ demo: $(READY) ## issue a sample against a simulated server, and show where the 
 test: $(READY) ## run all tests (PYTEST_ARGS="-k words" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-check: lint ## all that must hold before a commit: lint, then the tests with their coverage
-	$(BIN)/pytest --cov $(PYTEST_ARGS)
+check: lint ## all that must hold before a commit: lint, then the tests (but the end-to-end ones) with their coverage
+	$(BIN)/pytest --cov -m 'not end_to_end' $(PYTEST_ARGS)
+
+torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on
+	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED)
 
 lint: $(READY) ## check format, style, types and the container files
 	$(BIN)/ruff format --check .

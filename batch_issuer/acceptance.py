@@ -5,16 +5,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
-
 from batch_issuer.assembly import Services
 from batch_issuer.batch.ids import BatchId, make_batch_id
-from batch_issuer.errors import AlreadyIssued, InputRefused, Interrupted, OutputNotWritable, UsageError
+from batch_issuer.errors import (
+    AlreadyIssued,
+    BatchInUse,
+    InputRefused,
+    Interrupted,
+    OutputNotWritable,
+    UsageError,
+)
 from batch_issuer.gateway import Access
 from batch_issuer.intake import (
     COLUMNS,
@@ -27,23 +31,17 @@ from batch_issuer.intake import (
     check_rows,
     open_source,
 )
-from batch_issuer.intake.copying import COPY_NAME, StagedInput, file_sha256, stage_input
+from batch_issuer.intake.copying import COPY_NAME, StagedInput, file_sha256, remove_leftovers, stage_input
 from batch_issuer.ledger import Batch, BatchStage
-from batch_issuer.ledger.batches import (
-    delete_recording,
-    find_batch,
-    find_same_content,
-    insert_batch,
-    insert_duplicates,
-    insert_problems,
-    update_batch,
-)
-from batch_issuer.ledger.requests import insert_requests
-from batch_issuer.planning import MaxInvalid, Plan, RowCollector, plan_requests
+from batch_issuer.ledger.batches import find_batch, insert_batch, insert_problems
+from batch_issuer.planning import MaxInvalid, RowCollector, plan_requests
+from batch_issuer.recording import forget, forget_recorded, record_plan, refuse_same_content
 from batch_issuer.reports.files import sync_folder
+from batch_issuer.submission.sending_lock import recording_lock
 
 OnInvalid = Literal["stop", "skip"]
-_REQUESTS_IN_TRANSACTION: Final = 1_000
+_LEFT_BEHIND: Final = timedelta(days=1)
+"""A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,8 @@ class IssueOptions:
     on_invalid: OnInvalid = "stop"
     max_invalid: MaxInvalid = field(default_factory=lambda: MaxInvalid.parse("10%"))
     again: bool = False
+    new_ledger: bool = False
+    """Go on beside batches that were sent with another ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +85,11 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
     """Copy, check, plan and record a file; from then on only the copy and the ledger count.
 
     Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, Interrupted,
-    UsageError; after each of them neither the ledger nor the output folder knows the file.
+    UsageError; after each of them neither the ledger nor the output folder knows the file. Killed at
+    any moment it leaves nothing that the ledger knows, or a batch that `accept_again` finishes.
     """
     settings = services.settings
+    await asyncio.to_thread(remove_leftovers, settings.output, before=services.clock.now() - _LEFT_BEHIND)
     staged = await asyncio.to_thread(
         stage_input, file, output=settings.output, max_bytes=settings.max_file_bytes
     )
@@ -97,18 +99,55 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
             open_source, staged.path, input_options(batch.settings), name=file.name
         )
         if not options.again:
-            await services.ledger.read(_refuse_same_content, batch)
+            await services.ledger.read(refuse_same_content, batch)
         folder = _name_folder(services, staged, batch.batch)
     except BaseException:
         staged.discard()
         raise
-    source = replace(source, path=folder / COPY_NAME)
+    accepted = Accepted(batch=batch, source=replace(source, path=folder / COPY_NAME), folder=folder)
     try:
-        return await _record(services, batch, source, folder, options)
+        with recording_lock(accepted.folder, batch.batch):
+            await services.ledger.write(insert_batch, batch)
+            return await _record(services, accepted, options)
     except (InputRefused, AlreadyIssued, Interrupted):
-        await services.ledger.write(delete_recording, batch.batch)
-        StagedInput(folder=folder, sha256=staged.sha256).discard()
+        await _forget_file(services, accepted)
         raise
+
+
+async def accept_again(services: Services, batch: Batch) -> Accepted:
+    """Finish a batch whose recording was cut off, as it would have been: from its copy, with its own options.
+
+    Raises UsageError where the copy is not what it was, and Interrupted; then it can be finished later.
+    After InputRefused or AlreadyIssued neither the ledger nor the output folder knows the file.
+    """
+    accepted = await reopen(services, batch)
+    try:
+        with recording_lock(accepted.folder, batch.batch):
+            present = await services.ledger.read(find_batch, batch.batch)
+            if present is None or present.stage is not BatchStage.RECORDING:
+                raise BatchInUse(batch.batch)  # somebody else has finished it meanwhile
+            await forget_recorded(services.ledger, batch.batch)
+            return await _record(services, accepted, recorded_options(batch))
+    except (InputRefused, AlreadyIssued):
+        await _forget_file(services, accepted)
+        raise
+
+
+async def _forget_file(services: Services, accepted: Accepted) -> None:
+    await forget(services.ledger, accepted.batch.batch)
+    StagedInput(folder=accepted.folder, sha256=accepted.batch.input_sha256).discard()
+
+
+def recorded_options(batch: Batch) -> IssueOptions:
+    """Read back what the user decided about the file of a batch."""
+    decided = batch.settings
+    return IssueOptions(
+        name=batch.name,
+        mapped=decided["map"],
+        on_invalid=decided["on_invalid"],
+        max_invalid=MaxInvalid.parse(decided["max_invalid"]),
+        again=decided["again"],
+    )
 
 
 async def reopen(services: Services, batch: Batch) -> Accepted:
@@ -134,6 +173,7 @@ async def _new_batch(
         "map": dict(options.mapped),
         "on_invalid": options.on_invalid,
         "max_invalid": str(options.max_invalid),
+        "again": options.again,
     }
     return Batch(
         batch=batch_id,
@@ -164,44 +204,22 @@ def _name_folder(services: Services, staged: StagedInput, batch: BatchId) -> Pat
     return folder
 
 
-async def _record(
-    services: Services, batch: Batch, source: Source, folder: Path, options: IssueOptions
-) -> Accepted:
+async def _record(services: Services, accepted: Accepted, options: IssueOptions) -> Accepted:
     """Record problems, plan and requests in short transactions, and the acceptance in the last."""
-    ledger = services.ledger
-    await ledger.write(insert_batch, batch)
-    checked = await _check(services, batch.batch, source)
-    chunk_size = batch.settings["chunk_size"]
-    plan = await asyncio.to_thread(plan_requests, checked.rows.table(), chunk_size=chunk_size)
-    await ledger.write(insert_duplicates, batch.batch, plan.duplicates, plan.repeated)
-    requests = plan.requests(org_id=batch.org_id, batch=batch.batch)
-    while block := list(islice(requests, _REQUESTS_IN_TRANSACTION)):
-        await ledger.write(insert_requests, batch.batch, block)
-    refusal = refuse_invalid(checked, plan, options)
-    recorded = replace(
+    batch = accepted.batch
+    checked = await _check(services, batch.batch, accepted.source)
+    refusal = refuse_invalid(checked, options)
+    counted = replace(
         batch,
         stage=BatchStage.REFUSED if refusal else BatchStage.ACCEPTED,
         rows=checked.total,
         invalid=checked.invalid,
-        duplicates=len(plan.duplicates),
         repairs=dict(checked.repairs),
     )
-    await ledger.write(_accept, recorded, again=options.again)
-    return Accepted(batch=recorded, source=source, folder=folder, refusal=refusal)
-
-
-def _accept(connection: Connection, batch: Batch, *, again: bool) -> None:
-    """Decide the same-content guard and accept, in the one transaction that no other can enter."""
-    if batch.stage is BatchStage.ACCEPTED and not again:
-        _refuse_same_content(connection, batch)
-    counted = ("stage", "rows", "invalid", "duplicates", "repairs")
-    update_batch(connection, batch.batch, {name: getattr(batch, name) for name in counted})
-
-
-def _refuse_same_content(connection: Connection, batch: Batch) -> None:
-    earlier = find_same_content(connection, batch)
-    if earlier is not None:
-        raise AlreadyIssued(earlier=earlier)
+    table, chunk_size = checked.rows.table(), batch.settings["chunk_size"]
+    plan = await asyncio.to_thread(plan_requests, table, chunk_size=chunk_size)
+    recorded = await record_plan(services.ledger, counted, plan, is_guarded=not (refusal or options.again))
+    return replace(accepted, batch=recorded, refusal=refusal)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -227,7 +245,7 @@ async def _check(services: Services, batch: BatchId, source: Source) -> Checked:
     frames = check_rows(source)
     while (frame := await asyncio.to_thread(next_frame, frames, checked)) is not None:
         if services.stopping.is_set():
-            raise Interrupted("stopped while the file was checked; nothing was recorded, and nothing sent")
+            raise Interrupted("stopped while the file was checked; nothing was accepted, and nothing sent")
         if frame.problems:
             await services.ledger.write(insert_problems, batch, frame.raw.numbers[0], frame.problems)
         services.progress.rows_checked(len(frame.raw.numbers))
@@ -242,13 +260,13 @@ def next_frame(frames: Iterator[CheckedFrame], checked: Checked) -> CheckedFrame
     return frame
 
 
-def refuse_invalid(checked: Checked, plan: Plan, options: IssueOptions) -> str:
+def refuse_invalid(checked: Checked, options: IssueOptions) -> str:
     """Say why invalid rows keep the whole file from being sent, or nothing where they do not."""
     if not checked.invalid:
         return ""
     rows = "row is" if checked.invalid == 1 else "rows are"
     found = f"{checked.invalid:,} of {checked.total:,} {rows} invalid"
-    if not plan.customers:
+    if checked.invalid == checked.total:
         return f"{found}, and none is left to send: correct them and issue the file again"
     if options.on_invalid == "stop":
         return f"{found}: correct them and issue the file again, or add --on-invalid skip to send the others"

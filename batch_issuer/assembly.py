@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from batch_issuer.batch.ids import BatchId
 from batch_issuer.clock import Clock
 from batch_issuer.gateway import Access, Client, InnerCall, open_client
 from batch_issuer.ledger import Journal, Ledger, open_journal, open_ledger
@@ -69,10 +70,12 @@ class Api:
     pace: Pace
     services: Services
 
-    def route(self, inner: InnerCall) -> Route:
-        """Return what submitting needs."""
+    def route(self, inner: InnerCall, *, batch: BatchId, org_id: str) -> Route:
+        """Return what submitting a batch needs."""
         settings = self.services.settings
         return Route(
+            batch=batch,
+            org_id=org_id,
             client=self.client,
             inner=inner,
             journal=self.services.journal,

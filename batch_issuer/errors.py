@@ -5,6 +5,7 @@ BatchIssuerError (1)
 │   ├── SettingsError
 │   ├── UnknownBatch
 │   ├── OutputNotWritable
+│   ├── ForeignBatches
 │   └── LedgerTooNew
 ├── InputRefused (3)
 ├── NotFinished (5)
@@ -51,6 +52,19 @@ class UnknownBatch(UsageError):
     def __init__(self, batch: str) -> None:
         """Name the batch that was asked for."""
         super().__init__(f"the ledger knows no batch {batch!r}; `batch-issuer batches` lists those it knows")
+
+
+class ForeignBatches(UsageError):
+    """The output folder holds batches that were sent with another ledger."""
+
+    def __init__(self, folder: Path, batches: Sequence[str], ledger: str) -> None:
+        """Name one of them, and what to do."""
+        others = f" and {len(batches) - 1:,} more" if len(batches) > 1 else ""
+        super().__init__(
+            f"{folder / batches[0]}{others} was sent with another ledger than {ledger}: without that nobody "
+            "knows what was sent. Restore it, name it with --ledger, choose another --output, "
+            "or add --new-ledger to go on without it"
+        )
 
 
 class OutputNotWritable(UsageError):
@@ -127,8 +141,8 @@ class AlreadyIssued(Guarded):
 
 
 class BatchInUse(Guarded):
-    """Another process is sending this batch."""
+    """Another process works on this batch."""
 
     def __init__(self, batch: BatchId) -> None:
         """Name the batch."""
-        super().__init__(f"another process is sending batch {batch}; wait for it to end")
+        super().__init__(f"another process works on batch {batch}; wait for it to end")

@@ -1,39 +1,51 @@
-"""What each command does, as stages in order: issue, resume, refresh, and the dry runs."""
+"""What each command does, as stages in order: issue, resume, retry, refresh, decide, show."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.acceptance import (
-    Accepted,
-    Checked,
-    IssueOptions,
-    accept,
-    input_options,
-    next_frame,
-    refuse_invalid,
-    reopen,
-)
-from batch_issuer.assembly import Api, Progress, Services, open_api
+from batch_issuer.acceptance import Accepted, IssueOptions, accept, accept_again, reopen
+from batch_issuer.assembly import Api, Services, open_api
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.requests import Stage
-from batch_issuer.errors import UnknownBatch, UsageError
-from batch_issuer.gateway import Access, AnswerKind, InnerCall, read_access, sending_access
-from batch_issuer.intake import CheckedFrame, check_rows, open_source
-from batch_issuer.intake.copying import check_file
-from batch_issuer.ledger import Batch, BatchStage, Ledger
+from batch_issuer.errors import ForeignBatches, UnknownBatch, UsageError
+from batch_issuer.gateway import (
+    Access,
+    Answer,
+    AnswerKind,
+    InnerCall,
+    checker_access,
+    read_access,
+    sending_access,
+)
+from batch_issuer.ledger import Batch, BatchStage, Ledger, Unsent
 from batch_issuer.ledger.batches import find_batch, list_batches, update_batch
-from batch_issuer.ledger.requests import count_by_stage, open_requests, unsent_requests
-from batch_issuer.planning import Plan, plan_requests
+from batch_issuer.ledger.requests import (
+    count_by_stage,
+    open_requests,
+    refused_requests,
+    unfinished_batches,
+    unsent_requests,
+)
+from batch_issuer.ledger.transitions import mark_interrupted
 from batch_issuer.reports import Ending, Summary, summarise, write_reports
-from batch_issuer.settings import Settings
+from batch_issuer.retrying import nothing_to_retry, plan_retry
 from batch_issuer.submission import Stop, Submitter
-from batch_issuer.submission.sending_lock import sending_lock
-from batch_issuer.submission.submitter import Unsent
-from batch_issuer.tracking import Reading, Wait, first_day_of, read_states, wait_until_final
+from batch_issuer.submission.sending_lock import sending_lock, sent_folders
+from batch_issuer.tracking import (
+    Decision,
+    Desk,
+    Reading,
+    Wait,
+    decide_waiting,
+    first_day_of,
+    read_states,
+    resolve_doubts,
+    wait_until_final,
+)
 
 _NO_WAIT: Final = Wait()
 _UNSENT_AT_ONCE: Final = 100
@@ -43,24 +55,59 @@ _REFUSED_ACCESS: Final = frozenset({AnswerKind.UNAUTHORIZED, AnswerKind.FORBIDDE
 async def issue(services: Services, file: Path, options: IssueOptions, wait: Wait = _NO_WAIT) -> Summary:
     """Validate, plan, record, submit, write the files; then follow the states for as long as `wait` says."""
     access, inner = sending_access(services.settings)
+    if not options.new_ledger:
+        await _refuse_foreign_batches(services)
     accepted = await accept(services, file, options, access)
-    if accepted.refusal:
-        return await _report(
-            services, accepted, message=f"Nothing was sent. {accepted.refusal}", code=ExitCode.INPUT_REFUSED
-        )
-    return await _send(services, accepted, access, inner, wait)
+    return await _send_accepted(services, accepted, access, inner, wait)
+
+
+async def _refuse_foreign_batches(services: Services) -> None:
+    """Refuse to send beside batches that were sent with another ledger: it alone knows what went out."""
+    known = {batch.batch for batch in await services.ledger.read(list_batches)}
+    foreign = [name for name in sent_folders(services.settings.output) if name not in known]
+    if foreign:
+        raise ForeignBatches(services.settings.output, foreign, services.settings.ledger_url)
 
 
 async def resume(services: Services, batch: str | None, wait: Wait = _NO_WAIT) -> Summary:
-    """Go on with a batch: send what is not sent yet, in the way that `issue` does."""
+    """Go on with a batch (by default the latest that did not finish), in the way that `issue` does."""
     access, inner = sending_access(services.settings)
-    known = await find(services.ledger, batch, is_wanted=lambda b: b.stage is BatchStage.ACCEPTED)
-    if known.stage is not BatchStage.ACCEPTED:
-        raise UsageError(
-            f"batch {known.batch} was never accepted, and nothing of it sent; issue its file again"
-        )
+    unfinished = await services.ledger.read(unfinished_batches)
+    known = await find(
+        services.ledger,
+        batch,
+        is_wanted=lambda b: (
+            b.stage is BatchStage.RECORDING or (b.stage is BatchStage.ACCEPTED and b.batch in unfinished)
+        ),
+        otherwise="every batch is finished; there is nothing to resume",
+    )
+    if known.stage is BatchStage.REFUSED:
+        raise UsageError(f"nothing of batch {known.batch} is sent: its input was refused; issue it again")
+    _check_same_server(known, access)
+    if known.stage is BatchStage.RECORDING:  # its process died before it was accepted
+        return await _send_accepted(services, await accept_again(services, known), access, inner, wait)
+    return await _send(services, await reopen(services, known), access, inner, wait)
+
+
+async def retry(services: Services, batch: str, wait: Wait = _NO_WAIT) -> Summary:
+    """Send the rows of requests that were refused for good again, under new ids.
+
+    Before that the server's list is read whole: an id that it holds after all is taken over instead.
+    What failed without a definite refusal (an inner 5xx, 809) and what a checker rejected stays as it is.
+    """
+    access, inner = sending_access(services.settings)
+    known = await find(services.ledger, batch)
     _check_same_server(known, access)
     accepted = await reopen(services, known)
+    with sending_lock(accepted.folder, known.batch):
+        async with open_api(services, access) as api:
+            refused = await services.ledger.read(refused_requests, known.batch)
+            reading = await read_states(api.view(), refused, first_day_of(known.created_at), whole=True)
+        if reading.failure is not None:
+            return await _report_reading(services, accepted, reading, code=ExitCode.NOT_FINISHED)
+        planned, left = await services.ledger.write(plan_retry, known)
+    if not planned:
+        return await _report(services, accepted, message=nothing_to_retry(left))
     return await _send(services, accepted, access, inner, wait)
 
 
@@ -77,13 +124,37 @@ async def refresh(services: Services, batch: str | None, wait: Wait = _NO_WAIT) 
     return await _report_reading(services, accepted, reading, code=ExitCode.NOT_FINISHED)
 
 
+async def decide(services: Services, batch: str, *, approve: bool, message: str) -> Summary:
+    """Approve or reject what waits of a batch, with the checker's own credentials, and write the files."""
+    if not message.strip():
+        raise UsageError('the message is blank; say why, for example --message "checked against the list"')
+    access = checker_access(services.settings)
+    known = await find(services.ledger, batch)
+    _check_same_server(known, access)
+    accepted = await reopen(services, known)
+    async with open_api(services, access) as api:
+        desk = Desk(view=api.view(), ledger=services.ledger, batch=known)
+        decided = await decide_waiting(desk, Decision(approve=approve, message=message))
+    return await _report(services, accepted, message=decided.message, code=decided.exit_code)
+
+
+async def _send_accepted(
+    services: Services, accepted: Accepted, access: Access, inner: InnerCall, wait: Wait
+) -> Summary:
+    """Send a batch that has just been recorded, unless its input was refused."""
+    if accepted.refusal:
+        message = f"Nothing was sent. {accepted.refusal}"
+        return await _report(services, accepted, message=message, code=ExitCode.INPUT_REFUSED)
+    return await _send(services, accepted, access, inner, wait)
+
+
 async def _send(
     services: Services, accepted: Accepted, access: Access, inner: InnerCall, wait: Wait
 ) -> Summary:
     """Submit what is not sent, write the files, then follow. The one way for every command that sends."""
-    batch = accepted.batch.batch
+    batch = accepted.batch
     async with open_api(services, access) as api:
-        with sending_lock(accepted.folder, batch):
+        with sending_lock(accepted.folder, batch.batch):
             stop = await _submit(api, batch, inner)
         summary = await _report(
             services,
@@ -93,29 +164,51 @@ async def _send(
         )
         if stop is not None or services.stopping.is_set() or not wait.seconds:
             return summary
-        reading = await _follow(api, accepted.batch, wait)
+        reading = await _follow(api, batch, wait)
     return await _report_reading(services, accepted, reading, code=None)
 
 
-async def _submit(api: Api, batch: BatchId, inner: InnerCall) -> Stop | None:
-    services = api.services
-    stages = await services.ledger.read(count_by_stage, batch)
+async def _submit(api: Api, batch: Batch, inner: InnerCall) -> Stop | None:
+    """Send what is not sent, look up what is in doubt, and again, until nothing more can be sent."""
+    services, settings = api.services, api.services.settings
+    await services.ledger.write(mark_interrupted, batch.batch, services.clock.timestamp())
+    stages = await services.ledger.read(count_by_stage, batch.batch)
     services.progress.requests_planned(stages.get(Stage.NOT_SENT, 0))
     submitter = Submitter(
-        api.route(inner),
+        api.route(inner, batch=batch.batch, org_id=batch.org_id),
         stopping=services.stopping,
         on_rest=lambda _: services.progress.request_at_rest(),
     )
-    return await submitter.submit_all(_unsent(services.ledger, batch))
+    settle_after = timedelta(seconds=settings.timeout + settings.settle)
+    while True:
+        stop = await submitter.submit_all(_unsent(services.ledger, batch.batch))
+        if stop is not None or services.stopping.is_set():
+            return stop
+        resolved = await resolve_doubts(
+            api.view(), services.ledger, batch.batch, first_day_of(batch.created_at), wait=settle_after
+        )
+        if resolved.failure is not None:
+            return _unresolved(resolved.failure)
+        if not resolved.may_send_again:
+            return None
+
+
+def _unresolved(failure: Answer) -> Stop:
+    code = ExitCode.NO_PERMISSION if failure.kind in _REFUSED_ACCESS else None
+    return Stop(
+        message=f"requests are in doubt, and the server's list can't be read: {failure.error.message}",
+        exit_code=code,
+    )
 
 
 async def _unsent(ledger: Ledger, batch: BatchId) -> AsyncIterator[Unsent]:
     """Yield the unsent requests in order of chunks, holding few of them at a time."""
-    after = 0
+    after = (0, "", 0)
     while block := await ledger.read(unsent_requests, batch, after, _UNSENT_AT_ONCE):
         for unsent in block:
             yield unsent
-        after = block[-1][0].chunk
+        last = block[-1].request
+        after = (last.chunk, last.halvings, last.generation)
 
 
 async def _read_open(api: Api, batch: Batch) -> Reading:
@@ -165,7 +258,11 @@ async def _report(
 
 
 async def find(
-    ledger: Ledger, batch: str | None, *, is_wanted: Callable[[Batch], bool] = lambda _: True
+    ledger: Ledger,
+    batch: str | None,
+    *,
+    is_wanted: Callable[[Batch], bool] = lambda _: True,
+    otherwise: str = "the ledger holds no batch yet; start with `batch-issuer issue FILE`",
 ) -> Batch:
     """Return the batch that is named, or the latest that is wanted. Raises UnknownBatch or UsageError."""
     if batch is not None:
@@ -175,7 +272,7 @@ async def find(
         return known
     wanted = [known for known in await ledger.read(list_batches) if is_wanted(known)]
     if not wanted:
-        raise UsageError("the ledger holds no batch yet; start with `batch-issuer issue FILE`")
+        raise UsageError(otherwise)
     return wanted[0]
 
 
@@ -189,45 +286,6 @@ def _check_same_server(batch: Batch, access: Access) -> None:
 
 def _interrupted(services: Services) -> str:
     return "interrupted: no further request was started" if services.stopping.is_set() else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DryRun:
-    """What reading and planning a file gives, without sending or recording anything."""
-
-    checked: Checked
-    plan: Plan
-    refusal: str
-    columns: tuple[str, ...] = field(default=())
-
-
-def try_out(
-    file: Path,
-    settings: Settings,
-    options: IssueOptions,
-    *,
-    progress: Progress,
-    on_frame: Callable[[CheckedFrame], None] = lambda _: None,
-) -> DryRun:
-    """Check and plan a file in place. Raises InputRefused and UsageError."""
-    check_file(file, max_bytes=settings.max_file_bytes)
-    source = open_source(file, input_options({**settings.public(), "map": options.mapped}))
-    checked = Checked()
-    for frame in _frames(check_rows(source), checked):
-        on_frame(frame)
-        progress.rows_checked(len(frame.raw.numbers))
-    plan = plan_requests(checked.rows.table(), chunk_size=settings.chunk_size)
-    return DryRun(
-        checked=checked,
-        plan=plan,
-        refusal=refuse_invalid(checked, plan, options),
-        columns=source.columns.header,
-    )
-
-
-def _frames(frames: Iterator[CheckedFrame], checked: Checked) -> Iterator[CheckedFrame]:
-    while (frame := next_frame(frames, checked)) is not None:
-        yield frame
 
 
 async def show(services: Services, batch: str | None) -> Summary:

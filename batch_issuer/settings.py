@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     allow_http: bool = Field(default=False, description="allow plain http to other hosts than this machine")
     base_url: str | None = Field(None, description="https://host of the API")
     workflow_path: str = Field(WORKFLOW_PATH, description="base path for submitting")
-    requests_path: str | None = Field(None, description="base path for reading; as WORKFLOW_PATH by default")
+    requests_path: str | None = Field(
+        None, description="base path for reading and deciding; as WORKFLOW_PATH by default"
+    )
     username: str | None = Field(None, description="till id for Basic authentication")
     password: SecretStr | None = Field(None, description="password for Basic authentication, sent as given")
     client_key: SecretStr | None = Field(None, description="OAuth client key, instead of Basic")
@@ -47,6 +49,11 @@ class Settings(BaseSettings):
     intouch_authorization: SecretStr | None = Field(
         None, description="Authorization of the inner call; Basic from USERNAME and PASSWORD by default"
     )
+    checker_username: str | None = Field(None, description="the checker's till id, for `decide`")
+    checker_password: SecretStr | None = Field(None, description="the checker's password, sent as given")
+    checker_client_key: SecretStr | None = Field(None, description="the checker's OAuth client key")
+    checker_client_secret: SecretStr | None = Field(None, description="the checker's OAuth client secret")
+    checker_ui_auth_token: SecretStr | None = Field(None, description="the checker's token, for `decide`")
     source: str | None = Field(None, description="`source` beside the inner body, where it is needed")
     chunk_size: int = Field(100, ge=1, le=100_000, description="customers in one request at most")
     concurrency: int = Field(8, ge=1, le=1_000, description="requests under way at once")
@@ -141,10 +148,12 @@ class Settings(BaseSettings):
                 yield value.get_secret_value()
         if self.username and self.password:
             yield f"{self.username}:{self.password.get_secret_value()}"
+        if self.checker_username and self.checker_password:
+            yield f"{self.checker_username}:{self.checker_password.get_secret_value()}"
 
     def public(self) -> dict[str, object]:
-        """Return what may be shown and stored: every setting but the secrets and the user name."""
-        shown = self.model_dump(mode="json", exclude_none=True, exclude={"username"})
+        """Return what may be shown and stored: every setting but the secrets and the user names."""
+        shown = self.model_dump(mode="json", exclude_none=True, exclude={"username", "checker_username"})
         return {
             name: value for name, value in shown.items() if not isinstance(getattr(self, name), SecretStr)
         }

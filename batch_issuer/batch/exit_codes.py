@@ -33,11 +33,16 @@ _RANKED: Final = (
 )
 
 
-def exit_code(counts: Mapping[Outcome, int], *, stopped: ExitCode | None = None) -> ExitCode:
-    """Choose the exit code of a batch: of several that hold, the first of 1, 6, 5, 4, 0."""
+def exit_code(
+    counts: Mapping[Outcome, int], *, in_vain: int = 0, stopped: ExitCode | None = None
+) -> ExitCode:
+    """Choose the exit code of a batch: of several that hold, the first of 1, 6, 5, 4, 0.
+
+    `in_vain` counts rows that were left to another batch, which has issued them to nobody.
+    """
     held = set() if stopped is None else {stopped}
     if any(counts.get(outcome, 0) for outcome in UNFINISHED):
         held.add(ExitCode.NOT_FINISHED)
-    if any(counts.get(outcome, 0) for outcome in NEED_A_LOOK):
+    if in_vain or any(counts.get(outcome, 0) for outcome in NEED_A_LOOK):
         held.add(ExitCode.ROWS_NEED_A_LOOK)
     return next((code for code in _RANKED if code in held), ExitCode.DONE)

@@ -1,5 +1,6 @@
 """The outcome rule: what the server's words about a request mean for each of its rows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +23,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     INVALID = "invalid"
     DUPLICATE = "duplicate"
+    ALREADY_ISSUED = "already_issued"
 
 
 FINAL_STATES: Final = frozenset({"approved", "rejected", "failed"})
@@ -70,6 +72,7 @@ class ServerRequest:
     state: str
     maker_allowed: bool | None = None
     payload_valid: bool | None = None
+    checker_allowed: bool | None = None
     inner: InnerAnswer | None = None
 
 
@@ -80,6 +83,8 @@ class Settlement:
     outcome: Outcome | None
     """One word for every row, or None: then each customer's reply decides."""
     is_final: bool
+    is_definite: bool = False
+    """Nobody was issued anything, and nothing will be: the rows may be sent again under a new id."""
     error: ServerError | None = None
     replies: Mapping[int, Reply] = field(default_factory=dict)
 
@@ -93,7 +98,11 @@ class RowOutcome:
     error: ServerError = NO_ERROR
 
 
+REPEATED_REQUEST_ID: Final = "809"
+"""The inner call refused a request id that was used before (contract, "Idempotency")."""
 _HTTP_SUCCESS: Final = range(200, 300)
+_HTTP_REFUSAL: Final = range(400, 500)
+_SERVER_ERROR: Final = re.compile("5[0-9]{2}")
 CONTRADICTION: Final = ServerError(
     message="the server reports a failure, yet lists issued ids; check this request with the platform"
 )
@@ -111,11 +120,14 @@ def settle(said: ServerRequest) -> Settlement:
         case ServerRequest(state="rejected"):
             return Settlement(outcome=Outcome.REJECTED, is_final=True)
         case ServerRequest(payload_valid=False, inner=None):
-            return Settlement(outcome=Outcome.FAILED, is_final=True, error=PAYLOAD_REFUSED)
+            is_over = said.state in FINAL_STATES
+            return Settlement(
+                outcome=Outcome.FAILED, is_final=True, is_definite=is_over, error=PAYLOAD_REFUSED
+            )
         case ServerRequest(state=state) if state not in FINAL_STATES:
             return Settlement(outcome=Outcome.PENDING, is_final=False)
         case ServerRequest(maker_allowed=False):
-            return Settlement(outcome=Outcome.FAILED, is_final=True, error=NO_MAKER_ACCESS)
+            return Settlement(outcome=Outcome.FAILED, is_final=True, is_definite=True, error=NO_MAKER_ACCESS)
         case _:
             return Settlement(outcome=Outcome.UNACCOUNTED, is_final=True, error=NO_OUTPUT)
 
@@ -134,9 +146,7 @@ def _settle_executed(state: str, inner: InnerAnswer) -> Settlement:
         if state == "rejected":
             return Settlement(outcome=Outcome.REJECTED, is_final=True, error=inner.error)
         if call_failed:
-            code = "" if inner.status is None else str(inner.status)
-            error = inner.error or ServerError(code=code, message="the inner call failed")
-            return Settlement(outcome=Outcome.FAILED, is_final=True, error=error)
+            return _failed_call(inner)
         if not inner.has_data:  # neither a status nor data: nothing is proven, so nothing may be retried
             return Settlement(outcome=Outcome.UNACCOUNTED, is_final=True, error=NO_OUTPUT)
     # Rule 4: issued ids beat every word of failure, or a retry would issue them twice.
@@ -144,6 +154,17 @@ def _settle_executed(state: str, inner: InnerAnswer) -> Settlement:
     return Settlement(
         outcome=None, is_final=True, error=CONTRADICTION if contradicts else None, replies=replies
     )
+
+
+def _failed_call(inner: InnerAnswer) -> Settlement:
+    """Tell a definite refusal from a failure (5xx) or a repeat (809) that may hide an execution."""
+    code = "" if inner.status is None else str(inner.status)
+    error = inner.error or ServerError(code=code, message="the inner call failed")
+    is_refusal = (inner.error is not None or inner.status in _HTTP_REFUSAL) and (
+        inner.status is None or inner.status in _HTTP_SUCCESS or inner.status in _HTTP_REFUSAL
+    )
+    is_definite = is_refusal and error.code != REPEATED_REQUEST_ID and not _SERVER_ERROR.fullmatch(error.code)
+    return Settlement(outcome=Outcome.FAILED, is_final=True, is_definite=is_definite, error=error)
 
 
 def _by_customer(replies: tuple[Reply, ...]) -> dict[int, Reply]:
@@ -168,7 +189,7 @@ def row_outcome(stage: Stage, settlement: Settlement, customer_id: int) -> RowOu
             return RowOutcome(outcome=Outcome.NOT_SENT, error=whole)
         case Stage.SENDING | Stage.IN_DOUBT:
             return RowOutcome(outcome=Outcome.IN_DOUBT, error=whole)
-        case Stage.REFUSED:
+        case Stage.REFUSED | Stage.SPLIT | Stage.RETRIED:
             return RowOutcome(outcome=Outcome.FAILED, error=whole)
         case Stage.SUBMITTED if settlement.outcome is not None:
             return RowOutcome(outcome=settlement.outcome, error=whole)

@@ -46,6 +46,10 @@ class IssueRequest:
     group: Group
     customers: CustomerIds
     rows: RowNumbers
+    halvings: str = ""
+    """Which half of which half of the chunk this is, as a path of 0 and 1."""
+    generation: int = 0
+    """How often the rows were sent before under ids that were refused for good."""
 
 
 class Stage(StrEnum):
@@ -57,3 +61,7 @@ class Stage(StrEnum):
     SUBMITTED = "submitted"
     REFUSED = "refused"
     IN_DOUBT = "in_doubt"
+    SPLIT = "split"
+    """Too large for the server: its halves own its rows."""
+    RETRIED = "retried"
+    """Refused for good: a request under a new id owns its rows."""

@@ -13,11 +13,13 @@ from batch_issuer import __version__
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli import (
     batches,
+    decide,
     demo,
     issue,
     plan,
     refresh,
     resume,
+    retry,
     sandbox,
     show,
     template,
@@ -36,7 +38,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (validate, plan, issue, resume, refresh, batches, show, template, sandbox, demo):
+for module in (
+    *(validate, plan, issue, resume, retry, refresh, decide),
+    *(batches, show, template, sandbox, demo),
+):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 

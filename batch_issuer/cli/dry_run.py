@@ -13,9 +13,9 @@ import typer
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli.running import progress_for
+from batch_issuer.dry_run import DryRun, try_out
 from batch_issuer.errors import OutputNotWritable
 from batch_issuer.intake import CheckedFrame
-from batch_issuer.pipeline import DryRun, try_out
 from batch_issuer.reports import ProblemTally, original_line, original_rows_file, problem_json, problem_text
 from batch_issuer.settings import Settings
 

@@ -14,7 +14,10 @@ def command(
     rate: o.Rate = None,
     on_invalid: o.OnInvalidOption = OnInvalid.STOP,
     max_invalid: o.MaxInvalidOption = "10%",
-    again: bool = typer.Option(False, "--again", help="Issue content that was issued before."),
+    again: bool = typer.Option(False, "--again", help="Issue what was issued before."),
+    new_ledger: bool = typer.Option(
+        False, "--new-ledger", help="Go on beside batches that were sent with another ledger."
+    ),
     name: str = typer.Option("", help="A name for the batch, for people."),
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
@@ -26,8 +29,7 @@ def command(
 ) -> None:
     """Validate, plan, record and submit a file; write what became of every row."""
     from batch_issuer.acceptance import IssueOptions
-    from batch_issuer.cli.rendering import print_summary
-    from batch_issuer.cli.running import progress_for, run, settings_for
+    from batch_issuer.cli.running import send, settings_for
     from batch_issuer.intake import parse_mapping
     from batch_issuer.pipeline import issue
     from batch_issuer.planning import MaxInvalid
@@ -49,15 +51,11 @@ def command(
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
         again=again,
+        new_ledger=new_ledger,
     )
-    progress = progress_for(context)
-    try:
-        summary = run(
-            settings,
-            lambda services: issue(services, file, issue_options, Wait(seconds=wait)),
-            progress=progress,
-        )
-    finally:
-        progress.close()
-    print_summary(summary, as_json=as_json)
-    raise typer.Exit(summary.exit_code)
+    send(
+        context,
+        settings,
+        lambda services: issue(services, file, issue_options, Wait(seconds=wait)),
+        as_json=as_json,
+    )

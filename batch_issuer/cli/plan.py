@@ -8,7 +8,7 @@ from batch_issuer.cli import options as o
 from batch_issuer.cli.options import OnInvalid
 
 if TYPE_CHECKING:
-    from batch_issuer.pipeline import DryRun
+    from batch_issuer.dry_run import DryRun
     from batch_issuer.settings import Settings
 
 
@@ -27,10 +27,13 @@ def command(
     as_json: o.AsJson = False,
 ) -> None:
     """Check a file and show what `issue` would send; nothing is sent, and nothing recorded."""
+    import asyncio
+
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
     from batch_issuer.cli.rendering import print_json, print_problems, print_repairs
     from batch_issuer.cli.running import settings_for
+    from batch_issuer.dry_run import leave_to_other_batches
     from batch_issuer.intake import parse_mapping
     from batch_issuer.planning import MaxInvalid
 
@@ -48,7 +51,8 @@ def command(
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
     )
-    with dry_run(context, file, settings, options, None) as (result, problems):
+    with dry_run(context, file, settings, options, None) as (tried, problems):
+        result = asyncio.run(leave_to_other_batches(tried, settings))
         if as_json:
             print_json(
                 {"input": file.name, **_plan_json(result, settings), "rules": problems.tally.as_json()}
@@ -74,6 +78,7 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
         "rows": checked.total,
         "invalid": checked.invalid,
         "duplicates": len(plan.duplicates),
+        "already_issued": len(plan.held),
         "customers": plan.customers,
         "requests": plan.request_count,
         "chunk_size": plan.chunk_size,
@@ -100,6 +105,7 @@ def _print_plan(name: str, result: "DryRun", settings: "Settings") -> None:
             ("requests", plan.request_count, f"of at most {plan.chunk_size:,} customers; {time} {pace}"),
             ("invalid", checked.invalid, "rows that need a correction"),
             ("duplicate", len(plan.duplicates), "rows that repeat an earlier one"),
+            ("already_issued", len(plan.held), "rows issued or under way in another batch"),
         ]
     )
     _print_groups(result)

@@ -6,17 +6,19 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import typer
 
 from batch_issuer.assembly import Progress, Services, open_services
 from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
+from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
 from batch_issuer.errors import Interrupted
 from batch_issuer.logs import set_up_logs
 from batch_issuer.redaction import Redactor
+from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
 
 T = TypeVar("T")
@@ -48,6 +50,23 @@ def set_up(chosen: GlobalOptions, settings: Settings) -> None:
 def progress_for(context: typer.Context) -> TerminalProgress:
     """Return progress bars, which show only on a terminal and not with -q."""
     return TerminalProgress(is_shown=sys.stderr.isatty() and context.obj.verbosity >= 0)
+
+
+def send(
+    context: typer.Context,
+    settings: Settings,
+    work: Callable[[Services], Awaitable[Summary]],
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Run a command that sends, with its progress; print what became of the batch, and end with its code."""
+    progress = progress_for(context)
+    try:
+        summary = run(settings, work, progress=progress)
+    finally:
+        progress.close()
+    print_summary(summary, as_json=as_json)
+    raise typer.Exit(summary.exit_code)
 
 
 def run(

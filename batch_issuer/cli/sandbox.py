@@ -17,6 +17,14 @@ class Auth(StrEnum):
     BOTH = "both"
 
 
+class ListShift(StrEnum):
+    """How the list shifts under a caller who pages."""
+
+    NONE = "none"
+    REPEAT = "repeat"
+    MISS = "miss"
+
+
 def command(
     host: Annotated[str, typer.Option(help="Address to listen on; keep it on this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8089,
@@ -49,26 +57,54 @@ def command(
     token_ttl: Annotated[
         int, typer.Option(min=1, metavar="SECONDS", help="How long an OAuth token lives.")
     ] = 300,
-    seed: Annotated[int, typer.Option(help="Decides who meets which fate.")] = 0,
+    max_customers: Annotated[
+        int | None, typer.Option(min=1, help="More customers in one request than this are answered 413.")
+    ] = None,
+    fault_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of calls that meet a random fault.")
+    ] = 0,
+    fault_seconds: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long a random fault hangs or drips at most.")
+    ] = 2,
+    twice_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of POSTs that a proxy delivers twice.")
+    ] = 0,
+    list_lag: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long a new request is missing in the list.")
+    ] = 0,
+    list_shift: Annotated[
+        ListShift, typer.Option(help="While one pages, entries of the list repeat, or some are missed.")
+    ] = ListShift.NONE,
+    seed: Annotated[int, typer.Option(help="Decides who meets which fate, and which call which fault.")] = 0,
 ) -> None:
     """Run a simulated workflow API on this machine, with invented credentials, until it is stopped."""
     import asyncio
 
+    from batch_issuer.errors import UsageError
     from batch_issuer.sandbox import Sandbox, Scenario
 
-    scenario = Scenario(
-        seed=seed,
-        decide_after_seconds=decide_after,
-        reject_share=reject_share,
-        leave_share=leave_share,
-        fail_share=fail_share,
-        holder_share=holder_share,
-        omit_share=omit_share,
-        latency_seconds=latency,
-        rate_limit=rate_limit,
-        auth=auth.value,
-        token_ttl_seconds=token_ttl,
-    )
+    try:
+        scenario = Scenario(
+            seed=seed,
+            decide_after_seconds=decide_after,
+            reject_share=reject_share,
+            leave_share=leave_share,
+            fail_share=fail_share,
+            holder_share=holder_share,
+            omit_share=omit_share,
+            latency_seconds=latency,
+            rate_limit=rate_limit,
+            auth=auth.value,
+            token_ttl_seconds=token_ttl,
+            max_customers=max_customers,
+            fault_share=fault_share,
+            fault_seconds=fault_seconds,
+            twice_share=twice_share,
+            list_lag_seconds=list_lag,
+            list_shift=list_shift.value,
+        )
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
     asyncio.run(_serve(Sandbox(scenario=scenario, host=host, port=port)))
 
 

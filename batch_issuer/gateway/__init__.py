@@ -1,6 +1,13 @@
 """The border to the API: our values on the wire, answers as values, one exchange a call."""
 
-from batch_issuer.gateway.access import Access, InnerCall, normal_url, read_access, sending_access
+from batch_issuer.gateway.access import (
+    Access,
+    InnerCall,
+    checker_access,
+    normal_url,
+    read_access,
+    sending_access,
+)
 from batch_issuer.gateway.answers import Answer, AnswerKind, Page
 from batch_issuer.gateway.client import Client, open_client
 
@@ -11,6 +18,7 @@ __all__ = [
     "Client",
     "InnerCall",
     "Page",
+    "checker_access",
     "normal_url",
     "open_client",
     "read_access",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from batch_issuer.errors import SettingsError
 from batch_issuer.settings import Settings
 
@@ -60,22 +62,23 @@ _ENTITY: Final = ("till_id", "store_id", "zone_id", "concept_id")
 
 def read_access(settings: Settings) -> Access:
     """Take what reading states needs from the settings. Raises SettingsError naming all that is missing."""
-    problems = []
-    if settings.base_url is None:
-        problems.append("BASE_URL is missing; set BATCH_ISSUER_BASE_URL to https://host of the API")
-    login = _login(settings)
-    if isinstance(login, str):
-        problems.append(login)
-    if settings.base_url is None or isinstance(login, str):
-        raise SettingsError(problems)
-    return Access(
-        base_url=normal_url(settings.base_url),
-        workflow_path=_path(settings.workflow_path),
-        requests_path=_path(settings.requests_path or settings.workflow_path),
-        org_id=settings.org_id or "",
-        ui_auth_token=settings.ui_auth_token.get_secret_value() if settings.ui_auth_token else "",
-        login=login,
-    )
+    return _access(settings, _login(settings), settings.ui_auth_token)
+
+
+def checker_access(settings: Settings) -> Access:
+    """Take what deciding needs from the settings: the checker's own credentials, never the maker's.
+
+    Raises SettingsError naming all that is missing, or that the maker has as well.
+    """
+    shared = [
+        name
+        for name in ("username", "client_key", "ui_auth_token")
+        if getattr(settings, name) and getattr(settings, name) == getattr(settings, f"checker_{name}")
+    ]
+    if shared:
+        names = ", ".join(f"CHECKER_{name.upper()}" for name in shared)
+        raise SettingsError([f"{names} is the maker's as well; who makes a request may not decide it"])
+    return _access(settings, _checker_login(settings), settings.checker_ui_auth_token)
 
 
 def sending_access(settings: Settings) -> tuple[Access, InnerCall]:
@@ -117,16 +120,56 @@ def other_path_form(path: str) -> str:
     return path.removeprefix("/v2") if path.startswith("/v2/api_gateway") else f"/v2{path}"
 
 
+def _access(
+    settings: Settings, login: BasicLogin | OAuthClient | str, ui_auth_token: SecretStr | None
+) -> Access:
+    problems = []
+    if settings.base_url is None:
+        problems.append("BASE_URL is missing; set BATCH_ISSUER_BASE_URL to https://host of the API")
+    if isinstance(login, str):
+        problems.append(login)
+    if settings.base_url is None or isinstance(login, str):
+        raise SettingsError(problems)
+    return Access(
+        base_url=normal_url(settings.base_url),
+        workflow_path=_path(settings.workflow_path),
+        requests_path=_path(settings.requests_path or settings.workflow_path),
+        org_id=settings.org_id or "",
+        ui_auth_token=ui_auth_token.get_secret_value() if ui_auth_token else "",
+        login=login,
+    )
+
+
 def _login(settings: Settings) -> BasicLogin | OAuthClient | str:
+    """Choose the maker's login, or say what is missing."""
+    basic = (settings.username, settings.password)
+    return _choose_login(basic, (settings.client_key, settings.client_secret), prefix="")
+
+
+def _checker_login(settings: Settings) -> BasicLogin | OAuthClient | str:
+    """Choose the checker's login, or say what is missing."""
+    basic = (settings.checker_username, settings.checker_password)
+    oauth = (settings.checker_client_key, settings.checker_client_secret)
+    return _choose_login(basic, oauth, prefix="CHECKER_")
+
+
+def _choose_login(
+    basic: tuple[str | None, SecretStr | None],
+    oauth: tuple[SecretStr | None, SecretStr | None],
+    *,
+    prefix: str,
+) -> BasicLogin | OAuthClient | str:
     """Choose OAuth where its key or secret is given, else Basic; or say what is missing."""
-    key, secret, password = settings.client_key, settings.client_secret, settings.password
+    username, password = basic
+    key, secret = oauth
+    pair = f"{prefix}CLIENT_KEY and {prefix}CLIENT_SECRET"
     if key or secret:
         if not (key and secret):
-            return "CLIENT_KEY and CLIENT_SECRET go together"
+            return f"{pair} go together"
         return OAuthClient(key=key.get_secret_value(), secret=secret.get_secret_value())
-    if not (settings.username and password):
-        return "USERNAME and PASSWORD (or CLIENT_KEY and CLIENT_SECRET) are missing"
-    return BasicLogin(username=settings.username, password=password.get_secret_value())
+    if not (username and password):
+        return f"{prefix}USERNAME and {prefix}PASSWORD (or {pair}) are missing"
+    return BasicLogin(username=username, password=password.get_secret_value())
 
 
 def _inner_authorization(settings: Settings) -> str:

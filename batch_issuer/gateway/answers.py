@@ -1,18 +1,26 @@
 """What an answer of the API proves: a table from status and body to one kind; pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from batch_issuer.batch.ids import RequestId
+from batch_issuer.batch.ids import RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import NO_ERROR, ServerError, ServerRequest
-from batch_issuer.gateway.wire import Redact, names_code, read_error, read_json, read_server_request
+from batch_issuer.gateway.wire import (
+    Redact,
+    names_code,
+    read_error,
+    read_json,
+    read_server_request,
+    read_total,
+)
 
 _REPEATED_REQUEST_ID: Final = 809
 _LONGEST_RETRY_AFTER: Final = 3600.0
-_TOO_LARGE: Final = "the request is too large for the server; issue these rows with a smaller --chunk-size"
+_TOO_LARGE: Final = "the request is too large for the server"
 
 
 class AnswerKind(StrEnum):
@@ -25,6 +33,8 @@ class AnswerKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    TOO_LARGE = "too_large"
+    """Nothing was created; a smaller request may pass."""
     REFUSED = "refused"
     """Refused for good: nothing was created, and nothing would be by asking again."""
     IN_DOUBT = "in_doubt"
@@ -38,6 +48,8 @@ class Page:
     requests: tuple[ServerRequest, ...]
     is_empty: bool
     """Nothing at all is on it: the list ends before. (Entries of other kinds are not in `requests`.)"""
+    total: int | None = None
+    """How many entries the whole list has, where the server says so."""
 
     def repeats(self, previous: "Page | None") -> bool:
         """Tell whether this is the page before once more."""
@@ -63,6 +75,32 @@ def read_submission(
     status: int, body: bytes, *, request_id: RequestId, redact: Redact, retry_after: float | None = None
 ) -> Answer:
     """Say what one answer to a POST proves: submitted, not created, refused, or in doubt."""
+
+    def is_ours(said: ServerRequest) -> bool:
+        return said.request_id in {None, request_id}
+
+    return _read_change(status, body, is_ours=is_ours, redact=redact, retry_after=retry_after)
+
+
+def read_decision(
+    status: int, body: bytes, *, decided: WorkflowRequestId, redact: Redact, retry_after: float | None = None
+) -> Answer:
+    """Say what one answer to a PUT proves: decided, not decided, refused, or in doubt."""
+
+    def is_ours(said: ServerRequest) -> bool:
+        return said.workflow_request_id == decided
+
+    return _read_change(status, body, is_ours=is_ours, redact=redact, retry_after=retry_after)
+
+
+def _read_change(
+    status: int,
+    body: bytes,
+    *,
+    is_ours: Callable[[ServerRequest], bool],
+    redact: Redact,
+    retry_after: float | None,
+) -> Answer:
     content = read_json(body)
     said = _named_request(content, redact)
     error = read_error(content, redact) or bare_error(status, content)
@@ -70,7 +108,7 @@ def read_submission(
         case _ if names_code(content, _REPEATED_REQUEST_ID):
             kind = AnswerKind.IN_DOUBT  # an earlier request of this id exists
         case _ if 200 <= status < 300 and said is not None:  # noqa: PLR2004 - HTTP's own classes
-            if said.request_id in {None, request_id}:
+            if is_ours(said):
                 return Answer(kind=AnswerKind.OK, http_status=status, said=said)
             kind, error = AnswerKind.IN_DOUBT, ServerError(message="the answer names another request")
         case 429:
@@ -80,7 +118,7 @@ def read_submission(
         case 403:
             kind = AnswerKind.FORBIDDEN
         case 413:
-            kind, error = AnswerKind.REFUSED, replace(error, message=_TOO_LARGE)
+            kind, error = AnswerKind.TOO_LARGE, replace(error, message=_TOO_LARGE)
         case _ if 300 <= status < 500 and status != 408:  # noqa: PLR2004 - HTTP's own classes
             kind = AnswerKind.REFUSED
         case _:  # 408, 5xx, a 2xx that can't be read, anything unheard of
@@ -94,7 +132,8 @@ def read_list(status: int, body: bytes, *, redact: Redact, retry_after: float | 
     entries = content.get("data") if isinstance(content, dict) else None
     if 200 <= status < 300 and isinstance(entries, list):  # noqa: PLR2004 - HTTP's own classes
         read = (read_server_request(entry, redact) for entry in entries)
-        page = Page(requests=tuple(entry for entry in read if entry is not None), is_empty=not entries)
+        requests = tuple(entry for entry in read if entry is not None)
+        page = Page(requests=requests, is_empty=not entries, total=read_total(content))
         return Answer(kind=AnswerKind.OK, http_status=status, page=page)
     kinds = {
         429: AnswerKind.RATE_LIMITED,

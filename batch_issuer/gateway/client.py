@@ -10,13 +10,21 @@ from typing import Final
 import aiohttp
 
 from batch_issuer import __version__
+from batch_issuer.batch.ids import WorkflowRequestId
 from batch_issuer.batch.outcomes import ServerError
 from batch_issuer.batch.requests import IssueRequest
 from batch_issuer.clock import Clock
 from batch_issuer.gateway.access import Access, InnerCall, OAuthClient, other_path_form
-from batch_issuer.gateway.answers import Answer, AnswerKind, read_list, read_retry_after, read_submission
+from batch_issuer.gateway.answers import (
+    Answer,
+    AnswerKind,
+    read_decision,
+    read_list,
+    read_retry_after,
+    read_submission,
+)
 from batch_issuer.gateway.credentials import Credentials, Token, read_token
-from batch_issuer.gateway.wire import issue_badge_body, list_query, read_json, token_body
+from batch_issuer.gateway.wire import decision_body, issue_badge_body, list_query, read_json, token_body
 from batch_issuer.redaction import Redactor
 
 TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
@@ -26,6 +34,14 @@ _IDLE_SECONDS: Final = 4.0
 _LARGEST_BODY: Final = 256 * 1024 * 1024
 
 _NEVER_OPENED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+class _Broke(aiohttp.ClientError):
+    """The connection broke after the request went out, in a form that aiohttp does not repeat by itself."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +80,9 @@ class Client:
     async def submit(self, request: IssueRequest, inner: InnerCall) -> Answer:
         """POST one request."""
         path = f"{self._access.workflow_path}/ISSUE-BADGE"
-        headers = {
-            "X-CAP-API-AUTH-ORG-ID": self._access.org_id,
-            "X-CAP-UI-AUTH-TOKEN": self._access.ui_auth_token,
-        }
-        received = await self._call("POST", path, headers=headers, body=issue_badge_body(request, inner))
+        received = await self._call(
+            "POST", path, headers=self._caller(), body=issue_badge_body(request, inner)
+        )
         if isinstance(received, Answer):
             return received
         answer = read_submission(
@@ -80,6 +94,22 @@ class Client:
         )
         return self._name_other_path(answer, self._access.workflow_path, "WORKFLOW_PATH")
 
+    async def decide(self, workflow_request_id: WorkflowRequestId, *, approve: bool, message: str) -> Answer:
+        """PUT a checker's decision on one request."""
+        body = decision_body(workflow_request_id, approve=approve, message=message)
+        path = f"{self._access.requests_path}/ISSUE-BADGE"
+        received = await self._call("PUT", path, headers=self._caller(), body=body)
+        if isinstance(received, Answer):
+            return received
+        answer = read_decision(
+            received.status,
+            received.body,
+            decided=workflow_request_id,
+            redact=self._redact,
+            retry_after=received.retry_after,
+        )
+        return self._name_other_path(answer, self._access.requests_path, "REQUESTS_PATH")
+
     async def list_requests(self, *, first_day: date, last_day: date, page: int) -> Answer:
         """GET one page of the server's list, oldest first."""
         query = list_query(first_day=first_day, last_day=last_day, page=page)
@@ -90,6 +120,13 @@ class Client:
             received.status, received.body, redact=self._redact, retry_after=received.retry_after
         )
         return self._name_other_path(answer, self._access.requests_path, "REQUESTS_PATH")
+
+    def _caller(self) -> dict[str, str]:
+        """Name the organisation and the user who makes or decides."""
+        return {
+            "X-CAP-API-AUTH-ORG-ID": self._access.org_id,
+            "X-CAP-UI-AUTH-TOKEN": self._access.ui_auth_token,
+        }
 
     async def _call(
         self,
@@ -148,6 +185,8 @@ class Client:
             return _failure(AnswerKind.NOT_REACHED, "no connection", exc)
         except TimeoutError as exc:
             return _failure(AnswerKind.IN_DOUBT, f"no answer within {self._timeout_seconds:g} s", exc)
+        except _Broke as exc:
+            return _failure(AnswerKind.IN_DOUBT, "the connection broke", exc.reason)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             return _failure(AnswerKind.IN_DOUBT, "the connection broke", exc)
 
@@ -156,6 +195,16 @@ class Client:
             return answer
         hint = f"{answer.error.message}; if the path is wrong, try {setting}={other_path_form(path)}"
         return replace(answer, error=replace(answer.error, message=hint))
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a request once: where a reused connection breaks, aiohttp would repeat a PUT or GET unseen."""
+    try:
+        return await send(request)
+    except _NEVER_OPENED:  # aiohttp does not repeat these
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise _Broke(exc) from exc
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -185,6 +234,7 @@ async def open_client(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_IDLE_SECONDS),
         timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=connect, sock_connect=connect),
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(_once,),
         headers={"User-Agent": f"batch_issuer/{__version__}", "Accept": "application/json"},
     ) as session:
         yield Client(session, access, redact=redact, clock=clock, timeout_seconds=timeout_seconds)

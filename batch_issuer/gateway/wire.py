@@ -52,6 +52,14 @@ def issue_badge_body(request: IssueRequest, inner: InnerCall) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def decision_body(workflow_request_id: WorkflowRequestId, *, approve: bool, message: str) -> bytes:
+    """Write the body of a checker's decision (contract, DecisionRequest)."""
+    text = message.encode(errors="replace").decode()  # an argument may hold bytes that are no text
+    task = {"actionDecision": "approved" if approve else "rejected", "actionMessage": text}
+    payload = {"AdminTask-Payload": task}
+    return orjson.dumps({"requestId": workflow_request_id, "actionName": "AdminTask", "payload": payload})
+
+
 def token_body(client: OAuthClient) -> bytes:
     """Write the body of a token call (contract, TokenRequest)."""
     return orjson.dumps({"key": client.key, "secret": client.secret})
@@ -94,8 +102,14 @@ def read_server_request(data: Any, redact: Redact) -> ServerRequest | None:  # n
         state=state,
         maker_allowed=_bool(details.get("ValidateMakerAccess_Output")),
         payload_valid=_bool(details.get("ValidatePayload_Output")),
+        checker_allowed=_bool(details.get("ValidateCheckerAccess_Output")),
         inner=_inner_answer(output, redact) if output else None,
     )
+
+
+def read_total(content: Mapping[str, Any]) -> int | None:
+    """Read how many entries a whole list has (contract, WorkflowRequestPage)."""
+    return _int(_dict(content.get("pagination")).get("totalElements"))
 
 
 def read_error(body: Any, redact: Redact) -> ServerError | None:  # noqa: ANN401 - as above

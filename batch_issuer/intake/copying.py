@@ -5,7 +5,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ from batch_issuer.errors import InputRefused, OutputNotWritable, UsageError
 
 COPY_NAME: Final = "input.csv"
 _PART: Final = 1 << 20
+_INCOMING: Final = ".incoming-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
     check_file(file, max_bytes=max_bytes)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".incoming-", dir=output))
+        folder = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=output))
         folder.chmod(0o755)
     except OSError as exc:
         raise OutputNotWritable(output, exc.strerror) from exc
@@ -51,6 +54,14 @@ def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return StagedInput(folder=folder, sha256=digest)
+
+
+def remove_leftovers(output: Path, *, before: datetime) -> None:
+    """Remove copies that have no batch id and were begun before an instant: nobody works on them any more."""
+    for folder in output.glob(f"{_INCOMING}*"):
+        with suppress(OSError):  # another process has removed it meanwhile
+            if folder.stat().st_mtime < before.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def file_sha256(path: Path) -> str:

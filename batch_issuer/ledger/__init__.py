@@ -1,10 +1,11 @@
 """The border to the database: the durable record of batches, requests and attempts."""
 
 from batch_issuer.ledger.batches import Batch, BatchStage
-from batch_issuer.ledger.database import Ledger, open_ledger
+from batch_issuer.ledger.database import Ledger, ledger_exists, open_ledger
 from batch_issuer.ledger.journal import Journal, open_journal, see_through
-from batch_issuer.ledger.requests import RequestRecord, RequestRows
-from batch_issuer.ledger.transitions import Answered, Said, Sending, Transition
+from batch_issuer.ledger.requests import RequestRecord, RequestRows, Unsent
+from batch_issuer.ledger.transitions import Answered, Missing, Sending, Split, Transition
+from batch_issuer.ledger.workflow_requests import Said
 
 __all__ = [
     "Answered",
@@ -12,11 +13,15 @@ __all__ = [
     "BatchStage",
     "Journal",
     "Ledger",
+    "Missing",
     "RequestRecord",
     "RequestRows",
     "Said",
     "Sending",
+    "Split",
     "Transition",
+    "Unsent",
+    "ledger_exists",
     "open_journal",
     "open_ledger",
     "see_through",

@@ -16,6 +16,7 @@ from batch_issuer.ledger import tables
 from batch_issuer.ledger.packing import pack_problems, pack_rows, unpack_problems, unpack_rows
 
 _DUPLICATES_IN_BLOCK = 100_000
+_FORGOTTEN_AT_ONCE = 5_000
 
 
 class BatchStage(StrEnum):
@@ -42,6 +43,7 @@ class Batch:
     rows: int = 0
     invalid: int = 0
     duplicates: int = 0
+    already_issued: int = 0
     settings: Mapping[str, Any]
     """The settings it was made with, without secrets."""
     repairs: Mapping[str, int] = field(default_factory=dict)
@@ -148,11 +150,29 @@ def iterate_duplicates(connection: Connection, batch: BatchId) -> Iterator[tuple
         yield unpack_rows(rows), unpack_rows(repeated)
 
 
-def delete_recording(connection: Connection, batch: BatchId) -> None:
-    """Forget a batch that was never accepted."""
-    own = select(tables.requests.c.request_id).where(tables.requests.c.batch == batch)
-    connection.execute(delete(tables.request_rows).where(tables.request_rows.c.request_id.in_(own)))
-    for table in (tables.requests, tables.problems, tables.duplicates):
+def delete_plan(connection: Connection, batch: BatchId) -> bool:
+    """Forget some requests of a batch that was never accepted, and after the last its other planned rows.
+
+    Returns whether there is more to forget: one call stays within a short transaction.
+    """
+    known, rows = tables.requests.c, tables.request_rows.c
+    query = select(known.request_id).where(known.batch == batch).limit(_FORGOTTEN_AT_ONCE)
+    some = connection.execute(query).scalars().all()
+    if some:
+        connection.execute(delete(tables.request_rows).where(rows.request_id.in_(some)))
+        connection.execute(delete(tables.requests).where(known.request_id.in_(some)))
+        return True
+    for table in (tables.duplicates, tables.held_rows):
         connection.execute(delete(table).where(table.c.batch == batch))
+    return False
+
+
+def delete_problems(connection: Connection, batch: BatchId) -> None:
+    """Forget the input problems of a batch that was never accepted."""
+    connection.execute(delete(tables.problems).where(tables.problems.c.batch == batch))
+
+
+def delete_recording(connection: Connection, batch: BatchId) -> None:
+    """Forget a batch that was never accepted, after its plan and its problems."""
     recording = tables.batches.c.stage == BatchStage.RECORDING
     connection.execute(delete(tables.batches).where(tables.batches.c.batch == batch, recording))

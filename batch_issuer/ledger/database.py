@@ -88,6 +88,11 @@ async def open_ledger(url: str) -> AsyncIterator[Ledger]:
         threads.dispose()
 
 
+def ledger_exists(url: str) -> bool:
+    """Tell whether there is a ledger to open; opening one makes it."""
+    return Path(make_url(url).database or "").is_file()
+
+
 def _make_folder(folder: Path) -> None:
     """Make a folder that outlasts a power loss, as what is written into it does."""
     try:

@@ -4,8 +4,10 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
+from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import Reply, ServerError
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
@@ -66,6 +68,18 @@ def unpack_replies(packed: bytes) -> list[Reply]:
     ]
 
 
-def _pack(values: list[list[object]]) -> bytes:
+def pack_holders(request_ids: Sequence[RequestId], holders: npt.NDArray[np.int32]) -> bytes:
+    """Pack a request id for each row: `request_ids[holders[i]]`, each id once."""
+    present, places = np.unique(holders, return_inverse=True)
+    return _pack([[request_ids[n] for n in present.tolist()], places.tolist()])
+
+
+def unpack_holders(packed: bytes) -> tuple[list[RequestId], npt.NDArray[np.int32]]:
+    """Read what `pack_holders` wrote."""
+    request_ids, places = orjson.loads(zlib.decompress(packed))
+    return request_ids, np.array(places, dtype=np.int32)
+
+
+def _pack(values: Sequence[Sequence[object]]) -> bytes:
     # JSON has no lone surrogates; a cell that was decoded strictly can't hold one
     return zlib.compress(orjson.dumps(values), level=1)

@@ -4,10 +4,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
-from batch_issuer.batch.outcomes import Outcome, Reply, ServerError, Settlement
+from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, Outcome, Reply, ServerError, Settlement
 from batch_issuer.batch.requests import CustomerIds, Group, IssueRequest, RowNumbers, Stage
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.packing import (
@@ -19,6 +31,17 @@ from batch_issuer.ledger.packing import (
 )
 
 _known = tables.requests.c
+_PLACE = (_known.chunk, _known.halvings, _known.generation)
+"""The order of requests: by chunk, halves in their order, later generations behind earlier ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unsent:
+    """A request that may be sent, and what the ledger has of earlier attempts."""
+
+    request: IssueRequest
+    attempts: int = 0
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +60,14 @@ class RequestRecord:
     http_status: int | None
     error: ServerError
     attempts: int
+    doubts: int
+    """Attempts whose answer was lost."""
+    is_definite: bool
+    """Refused for good by a run that issued nothing: it may be retried under a new id."""
+    halvings: str
+    generation: int
+    origin: RequestId | None
+    """The request that this one took rows over from."""
     submitted_at: str
     updated_at: str
 
@@ -56,15 +87,28 @@ class RequestRecord:
             http_status=facts["http_status"],
             error=ServerError(code=facts["error_code"], message=facts["error_message"]),
             attempts=facts["attempts"],
+            doubts=facts["doubts"],
+            is_definite=bool(facts["is_definite"]),
+            halvings=facts["halvings"],
+            generation=facts["generation"],
+            origin=RequestId(facts["origin"]) or None,
             submitted_at=facts["submitted_at"],
             updated_at=facts["updated_at"],
         )
+
+    @property
+    def is_retriable(self) -> bool:
+        """Whether the rows may be sent again under a new id: every attempt was definitely refused."""
+        if self.stage is Stage.REFUSED:
+            return not self.doubts
+        return self.stage is Stage.SUBMITTED and self.outcome is Outcome.FAILED and self.is_definite
 
     def settlement(self, replies: Sequence[Reply] = ()) -> Settlement:
         """Return what is known of the rows, given the replies of an executed request."""
         return Settlement(
             outcome=self.outcome,
             is_final=self.is_final,
+            is_definite=self.is_definite,
             error=self.error,
             replies={reply.customer_id: reply for reply in replies},
         )
@@ -80,8 +124,10 @@ class RequestRows:
     settlement: Settlement
 
 
-def insert_requests(connection: Connection, batch: BatchId, planned: Sequence[IssueRequest]) -> None:
-    """Record planned requests with the rows they carry."""
+def insert_requests(
+    connection: Connection, batch: BatchId, planned: Sequence[IssueRequest], origin: str = ""
+) -> None:
+    """Record planned requests with the rows they carry, and which request they took them over from."""
     connection.execute(
         insert(tables.requests),
         [
@@ -89,6 +135,9 @@ def insert_requests(connection: Connection, batch: BatchId, planned: Sequence[Is
                 "request_id": request.request_id,
                 "batch": batch,
                 "chunk": request.chunk,
+                "halvings": request.halvings,
+                "generation": request.generation,
+                "origin": origin,
                 "badge_meta_id": request.group.badge_meta_id,
                 "owner_type": request.group.owner_type,
                 "reference_id": request.group.reference_id,
@@ -112,39 +161,113 @@ def insert_requests(connection: Connection, batch: BatchId, planned: Sequence[Is
     )
 
 
+def replace_request(
+    connection: Connection, batch: BatchId, request_id: RequestId, planned: Sequence[IssueRequest]
+) -> None:
+    """Let new requests take over the rows of one that the server has refused."""
+    insert_requests(connection, batch, planned, origin=request_id)
+    rows = tables.request_rows
+    connection.execute(delete(rows).where(rows.c.request_id == request_id))
+
+
 def unsent_requests(
-    connection: Connection, batch: BatchId, after_chunk: int, limit: int
-) -> list[tuple[IssueRequest, int]]:
-    """Return the next requests that are not sent, in order of chunks, with the attempts made so far."""
+    connection: Connection, batch: BatchId, after: tuple[int, str, int], limit: int
+) -> list[Unsent]:
+    """Return the next requests that are not sent, after a place in the order of chunks."""
     rows = connection.execute(
         select(tables.requests, tables.request_rows.c.customers.label("packed"), tables.request_rows.c.rows)
         .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .where(_known.batch == batch, _known.stage == Stage.NOT_SENT, _known.chunk > after_chunk)
-        .order_by(_known.chunk)
+        .where(_known.batch == batch, _known.stage == Stage.NOT_SENT, tuple_(*_PLACE) > after)
+        .order_by(*_PLACE)
         .limit(limit)
     ).mappings()
     return [
-        (
-            IssueRequest(
-                request_id=RequestId(row["request_id"]),
-                chunk=row["chunk"],
-                group=_group(row),
-                customers=unpack_customers(row["packed"]),
-                rows=unpack_rows(row["rows"]),
-            ),
-            row["attempts"],
-        )
-        for row in rows
+        Unsent(request=_issue_request(row), attempts=row["attempts"], doubts=row["doubts"]) for row in rows
     ]
 
 
-def open_requests(connection: Connection, batch: BatchId) -> list[RequestRecord]:
-    """Return the requests that the server has, or may have, and whose state is not final."""
+def requests_in_doubt(connection: Connection, batch: BatchId) -> list[tuple[RequestRecord, str]]:
+    """Return the requests in doubt, each with the time at which it was last marked for sending."""
+    attempt = tables.attempts.c
+    rows = connection.execute(
+        select(tables.requests, attempt.sent_at)
+        .join(
+            tables.attempts,
+            and_(attempt.request_id == _known.request_id, attempt.attempt == _known.attempts),
+        )
+        .where(_known.batch == batch, _known.stage == Stage.IN_DOUBT)
+        .order_by(*_PLACE)
+    ).mappings()
+    return [(RequestRecord.from_row(row), row["sent_at"]) for row in rows]
+
+
+def refused_requests(connection: Connection, batch: BatchId) -> list[RequestRecord]:
+    """Return the requests that failed as a whole: some may be retried, some may not."""
+    failed = and_(_known.stage == Stage.SUBMITTED, _known.outcome == Outcome.FAILED)
     rows = connection.execute(
         select(tables.requests)
-        .where(_known.batch == batch, _known.is_final == 0)
-        .where(_known.stage.in_([Stage.SENDING, Stage.SUBMITTED, Stage.IN_DOUBT]))
-        .order_by(_known.chunk)
+        .where(_known.batch == batch, or_(_known.stage == Stage.REFUSED, failed))
+        .order_by(*_PLACE)
+    ).mappings()
+    return [RequestRecord.from_row(row) for row in rows]
+
+
+def load_requests(
+    connection: Connection, batch: BatchId, request_ids: Sequence[RequestId]
+) -> list[IssueRequest]:
+    """Return requests with their rows, as they were planned."""
+    query = (
+        select(tables.requests, tables.request_rows.c.customers.label("packed"), tables.request_rows.c.rows)
+        .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
+        .where(_known.batch == batch, _known.request_id.in_(request_ids))
+        .order_by(*_PLACE)
+    )
+    return [_issue_request(row) for row in connection.execute(query).mappings()]
+
+
+def retire_request(connection: Connection, batch: BatchId, old: RequestId, new: IssueRequest) -> None:
+    """Send the rows of a request that was refused for good again, under a new id."""
+    replace_request(connection, batch, old, [new])
+    connection.execute(
+        update(tables.requests).where(_known.request_id == old).values(stage=Stage.RETRIED.value)
+    )
+
+
+def _issue_request(row: RowMapping) -> IssueRequest:
+    return IssueRequest(
+        request_id=RequestId(row["request_id"]),
+        chunk=row["chunk"],
+        group=_group(row),
+        customers=unpack_customers(row["packed"]),
+        rows=unpack_rows(row["rows"]),
+        halvings=row["halvings"],
+        generation=row["generation"],
+    )
+
+
+_is_open = and_(_known.is_final == 0, _known.stage.in_([Stage.SENDING, Stage.SUBMITTED, Stage.IN_DOUBT]))
+_did_not_run = and_(_known.stage == Stage.SUBMITTED, _known.outcome.in_([Outcome.FAILED, Outcome.REJECTED]))
+_may_have_a_twin = and_(
+    _did_not_run,
+    or_(
+        and_(_known.doubts > 0, _known.attempts > 1),
+        _known.error_code == REPEATED_REQUEST_ID,
+    ),
+)
+_has_an_open_twin = exists().where(
+    tables.workflow_requests.c.request_id == _known.request_id, tables.workflow_requests.c.is_final == 0
+)
+
+
+def open_requests(connection: Connection, batch: BatchId) -> list[RequestRecord]:
+    """Return the requests that the server has, or may have, and whose fate is not settled for good.
+
+    One that did not run, and was sent twice or called a repeat (809), may have a twin that did.
+    """
+    rows = connection.execute(
+        select(tables.requests)
+        .where(_known.batch == batch, or_(_is_open, _may_have_a_twin, _has_an_open_twin))
+        .order_by(*_PLACE)
     ).mappings()
     return [RequestRecord.from_row(row) for row in rows]
 
@@ -157,9 +280,16 @@ def count_by_stage(connection: Connection, batch: BatchId) -> dict[Stage, int]:
     return {Stage(stage): count for stage, count in rows}
 
 
+def unfinished_batches(connection: Connection) -> frozenset[BatchId]:
+    """Name the batches that hold requests which are not sent, or in doubt."""
+    unfinished = [Stage.NOT_SENT, Stage.SENDING, Stage.IN_DOUBT]
+    found = connection.execute(select(_known.batch).where(_known.stage.in_(unfinished)).distinct())
+    return frozenset(BatchId(batch) for batch in found.scalars())
+
+
 def iterate_records(connection: Connection, batch: BatchId) -> Iterator[RequestRecord]:
     """Yield all requests of a batch in order of chunks."""
-    query = select(tables.requests).where(_known.batch == batch).order_by(_known.chunk)
+    query = select(tables.requests).where(_known.batch == batch).order_by(*_PLACE)
     for row in connection.execute(query.execution_options(yield_per=1_000)).mappings():
         yield RequestRecord.from_row(row)
 
@@ -170,7 +300,7 @@ def iterate_rows(connection: Connection, batch: BatchId) -> Iterator[tuple[Reque
         select(_known.request_id, tables.request_rows.c.rows)
         .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
         .where(_known.batch == batch)
-        .order_by(_known.chunk)
+        .order_by(*_PLACE)
     )
     for request_id, rows in connection.execute(query.execution_options(yield_per=1_000)):
         yield RequestId(request_id), unpack_rows(rows)
@@ -185,12 +315,18 @@ def iterate_request_rows(
             tables.requests,
             tables.request_rows.c.customers.label("packed"),
             tables.request_rows.c.rows,
-            tables.replies.c.replies,
+            tables.workflow_requests.c.replies,
         )
         .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .outerjoin(tables.replies, _known.request_id == tables.replies.c.request_id)
+        .outerjoin(
+            tables.workflow_requests,
+            and_(
+                _known.request_id == tables.workflow_requests.c.request_id,
+                _known.workflow_request_id == tables.workflow_requests.c.workflow_request_id,
+            ),
+        )
         .where(_known.batch == batch)
-        .order_by(_known.chunk)
+        .order_by(*_PLACE)
     )
     if request_ids is not None:
         query = query.where(_known.request_id.in_(request_ids))

@@ -40,6 +40,7 @@ batches = Table(
     _count("rows"),
     _count("invalid"),
     _count("duplicates"),
+    _count("already_issued"),
     Column("settings", Text, nullable=False),
     _text("repairs"),
     Column("created_at", Text, nullable=False),
@@ -55,6 +56,9 @@ requests = Table(
     Column("request_id", Text, primary_key=True),
     Column("batch", Text, ForeignKey("batches.batch"), nullable=False),
     Column("chunk", Integer, nullable=False),
+    _text("halvings"),
+    _count("generation"),
+    _text("origin"),
     Column("badge_meta_id", Text, nullable=False),
     _text("owner_type"),
     _text("reference_id"),
@@ -65,13 +69,17 @@ requests = Table(
     _text("state"),
     _text("outcome"),
     _count("is_final"),
+    _count("is_definite"),
     Column("http_status", Integer),
     _text("error_code"),
     _text("error_message"),
     _count("attempts"),
+    _count("doubts"),
     _text("submitted_at"),
     _text("updated_at"),
     Index("requests_by_batch", "batch", "chunk"),
+    Index("requests_by_group", "badge_meta_id", "owner_type", "reference_id", "issue_event_date"),
+    Index("requests_by_origin", "origin"),
 )
 
 request_rows = Table(
@@ -83,13 +91,23 @@ request_rows = Table(
 )
 """A chunk's accounting: customer ids as packed little-endian int64, row numbers as packed uint32."""
 
-replies = Table(
-    "replies",
+workflow_requests = Table(
+    "workflow_requests",
     metadata,
-    Column("request_id", Text, ForeignKey("requests.request_id"), primary_key=True),
-    Column("replies", LargeBinary, nullable=False),
+    Column("request_id", Text, ForeignKey("requests.request_id"), nullable=False),
+    Column("workflow_request_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    _text("outcome"),
+    _count("is_final"),
+    _count("is_definite"),
+    _text("error_code"),
+    _text("error_message"),
+    Column("updated_at", Text, nullable=False),
+    Column("replies", LargeBinary),
+    PrimaryKeyConstraint("request_id", "workflow_request_id"),
 )
-"""What the server said of each customer of an executed request: compressed JSON."""
+"""Every workflow request of the server that carries one of our request ids (twins, where there are
+several); `replies` is what an executed one says of each customer, as compressed JSON."""
 
 attempts = Table(
     "attempts",
@@ -125,6 +143,19 @@ duplicates = Table(
     PrimaryKeyConstraint("batch", "block"),
 )
 """Row numbers that repeat others, as packed uint32, in input order."""
+
+held_rows = Table(
+    "held_rows",
+    metadata,
+    Column("batch", Text, ForeignKey("batches.batch"), nullable=False),
+    Column("block", Integer, nullable=False),
+    Column("rows", LargeBinary, nullable=False),
+    Column("customers", LargeBinary, nullable=False),
+    Column("holders", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("batch", "block"),
+)
+"""Rows that are not sent because another batch holds their (customer, group), in input order: packed
+as in `request_rows`, and which request of the other batch held each of them, as compressed JSON."""
 
 pace = Table(
     "pace",

@@ -1,17 +1,17 @@
 """The steps a request goes through, as values, and how they are written: many in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, LargeBinary, bindparam, case, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, bindparam, insert, update
 
-from batch_issuer.batch.ids import RequestId
-from batch_issuer.batch.outcomes import NO_ERROR, ServerError, ServerRequest, Settlement
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.ids import BatchId, RequestId
+from batch_issuer.batch.outcomes import NO_ERROR, ServerError
+from batch_issuer.batch.requests import IssueRequest, Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import tables
-from batch_issuer.ledger.packing import pack_replies
+from batch_issuer.ledger.requests import replace_request
+from batch_issuer.ledger.workflow_requests import Said, record_said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +36,23 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What the server says of a request, in an answer or in its list; a final state stands for good."""
+class Missing:
+    """Written after a whole reading of the server's list without this request: it was not created."""
 
     request_id: RequestId
     at: str
-    said: ServerRequest
-    settlement: Settlement
 
 
-Transition = Sending | Answered | Said
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Written with the answer that a request is too large: its halves take its rows over."""
+
+    batch: BatchId
+    request_id: RequestId
+    halves: tuple[IssueRequest, IssueRequest]
+
+
+Transition = Sending | Answered | Said | Missing | Split
 
 _sending = (
     update(tables.requests)
@@ -63,6 +70,7 @@ _answered = (
         http_status=bindparam("status"),
         error_code=bindparam("code"),
         error_message=bindparam("message"),
+        doubts=tables.requests.c.doubts + bindparam("doubt"),
         submitted_at=bindparam("submitted"),
         updated_at=bindparam("at"),
     )
@@ -78,41 +86,17 @@ _attempt_answered = (
         error_message=bindparam("message"),
     )
 )
-_said = (
-    update(tables.requests)
-    .where(tables.requests.c.request_id == bindparam("id"), tables.requests.c.is_final == 0)
-    .values(
-        stage=Stage.SUBMITTED,
-        workflow_request_id=bindparam("workflow_id"),
-        state=bindparam("state_"),
-        outcome=bindparam("outcome_"),
-        is_final=bindparam("final"),
-        error_code=bindparam("code"),
-        error_message=bindparam("message"),
-        submitted_at=case(
-            (tables.requests.c.submitted_at == "", bindparam("at")), else_=tables.requests.c.submitted_at
-        ),
-        updated_at=bindparam("at"),
-    )
-)
-# the first final answer stands, and its replies with it: a later one must not change what was reported
-_replies = (
-    upsert(tables.replies)
-    .from_select(
-        ["request_id", "replies"],
-        select(tables.requests.c.request_id, bindparam("packed", type_=LargeBinary)).where(
-            tables.requests.c.request_id == bindparam("id"), tables.requests.c.is_final == 0
-        ),
-    )
-    .on_conflict_do_nothing()
-)
 
 
 def apply_transitions(connection: Connection, transitions: Sequence[Transition]) -> None:
     """Write transitions; of each request there is at most one of a kind."""
     _apply_sending(connection, [step for step in transitions if isinstance(step, Sending)])
     _apply_answered(connection, [step for step in transitions if isinstance(step, Answered)])
-    _apply_said(connection, [step for step in transitions if isinstance(step, Said)])
+    record_said(connection, [step for step in transitions if isinstance(step, Said)])
+    _apply_missing(connection, [step for step in transitions if isinstance(step, Missing)])
+    for step in transitions:
+        if isinstance(step, Split):
+            replace_request(connection, step.batch, step.request_id, step.halves)
 
 
 def _apply_sending(connection: Connection, steps: Sequence[Sending]) -> None:
@@ -135,6 +119,7 @@ def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
             "status": step.http_status,
             "code": step.error.code,
             "message": step.error.message,
+            "doubt": int(step.stage is Stage.IN_DOUBT),
             "submitted": step.at if step.stage is Stage.SUBMITTED else "",
         }
         for step in steps
@@ -145,31 +130,26 @@ def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
         connection.execute(_attempt_answered, rows)
 
 
-def _apply_said(connection: Connection, steps: Sequence[Said]) -> None:
-    if not steps:
-        return
-    _insert_replies(connection, (step for step in steps if step.settlement.outcome is None))
+_missing = (
+    update(tables.requests)
+    .where(tables.requests.c.request_id == bindparam("id"), tables.requests.c.stage == Stage.IN_DOUBT)
+    .values(stage=Stage.NOT_SENT, updated_at=bindparam("at"))
+)
+
+
+def _apply_missing(connection: Connection, steps: Sequence[Missing]) -> None:
+    if steps:
+        connection.execute(_missing, [{"id": step.request_id, "at": step.at} for step in steps])
+
+
+def mark_interrupted(connection: Connection, batch: BatchId, at: str) -> None:
+    """Put requests in doubt that were marked for sending when their process ended.
+
+    Only for the holder of the right to send: for anybody else they are under way.
+    """
+    known = tables.requests.c
     connection.execute(
-        _said,
-        [
-            {
-                "id": step.request_id,
-                "workflow_id": step.said.workflow_request_id,
-                "state_": step.said.state,
-                "outcome_": step.settlement.outcome or "",
-                "final": int(step.settlement.is_final),
-                "code": step.settlement.error.code if step.settlement.error else "",
-                "message": step.settlement.error.message if step.settlement.error else "",
-                "at": step.at,
-            }
-            for step in steps
-        ],
+        update(tables.requests)
+        .where(known.batch == batch, known.stage == Stage.SENDING)
+        .values(stage=Stage.IN_DOUBT, doubts=known.doubts + 1, updated_at=at)
     )
-
-
-def _insert_replies(connection: Connection, steps: Iterable[Said]) -> None:
-    rows = [
-        {"id": step.request_id, "packed": pack_replies(step.settlement.replies.values())} for step in steps
-    ]
-    if rows:
-        connection.execute(_replies, rows)

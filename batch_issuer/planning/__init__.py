@@ -3,6 +3,8 @@
 from batch_issuer.planning.chunking import Plan, plan_requests
 from batch_issuer.planning.estimate import estimate_seconds, seconds_between_calls
 from batch_issuer.planning.grouping import RowCollector, RowTable
+from batch_issuer.planning.guard import find_held
+from batch_issuer.planning.halving import halve, renew
 from batch_issuer.planning.invalid_share import MaxInvalid
 
 __all__ = [
@@ -11,6 +13,9 @@ __all__ = [
     "RowCollector",
     "RowTable",
     "estimate_seconds",
+    "find_held",
+    "halve",
     "plan_requests",
+    "renew",
     "seconds_between_calls",
 ]

@@ -1,13 +1,15 @@
 """Cuts groups into chunks: the least possible number of requests, customers in input order, none twice."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from batch_issuer.batch.holding import NOTHING_HELD, HeldRows
 from batch_issuer.batch.ids import BatchId, make_request_id
-from batch_issuer.batch.requests import CustomerIds, IssueRequest, RowNumbers
+from batch_issuer.batch.requests import CustomerIds, Group, IssueRequest, RowNumbers
 from batch_issuer.planning.grouping import RowTable
 
 
@@ -16,21 +18,23 @@ class Plan:
     """What would be sent for a file, and which rows repeat which.
 
     `duplicates[i]` repeats `repeated[i]`: the same customer in the same group. The rows to send are
-    held ordered by group and, inside a group, by row.
+    ordered by group and, inside a group, by row.
     """
 
     table: RowTable
     chunk_size: int
     duplicates: RowNumbers
     repeated: RowNumbers
-    _customers: CustomerIds = field(repr=False)
-    _rows: RowNumbers = field(repr=False)
+    held: HeldRows = NOTHING_HELD
+    """Rows that are not to be sent because another batch holds their customer."""
+    ordered_customers: CustomerIds = field(repr=False)
+    ordered_rows: RowNumbers = field(repr=False)
     _sizes: npt.NDArray[np.int64] = field(repr=False)
 
     @property
     def customers(self) -> int:
         """How many customers would be sent."""
-        return len(self._customers)
+        return len(self.ordered_customers)
 
     @property
     def group_sizes(self) -> list[int]:
@@ -41,6 +45,25 @@ class Plan:
     def request_count(self) -> int:
         """How many requests that takes: the sum of ceil(customers / chunk_size) over the groups."""
         return int((-(-self._sizes // self.chunk_size)).sum())
+
+    def parts(self) -> dict[Group, slice]:
+        """Say where the rows of each group stand in the order of the rows to send."""
+        borders = pairwise(accumulate(self._sizes.tolist(), initial=0))
+        return {group: slice(*border) for group, border in zip(self.table.groups, borders, strict=True)}
+
+    def without(self, held: HeldRows) -> "Plan":
+        """Return the plan of the same file that leaves held rows out."""
+        if not len(held):
+            return self
+        is_kept = np.isin(self.ordered_rows, held.rows, assume_unique=True, invert=True)
+        codes = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        return replace(
+            self,
+            held=held,
+            ordered_customers=self.ordered_customers[is_kept],
+            ordered_rows=self.ordered_rows[is_kept],
+            _sizes=np.bincount(codes[is_kept], minlength=len(self._sizes)),
+        )
 
     def requests(self, *, org_id: str, batch: BatchId) -> Iterator[IssueRequest]:
         """Yield the requests, chunk numbers counting from 1; the same input gives the same ids."""
@@ -54,8 +77,8 @@ class Plan:
                     request_id=make_request_id(org_id=org_id, batch=batch, chunk=chunk),
                     chunk=chunk,
                     group=group,
-                    customers=self._customers[at:end],
-                    rows=self._rows[at:end],
+                    customers=self.ordered_customers[at:end],
+                    rows=self.ordered_rows[at:end],
                 )
             start += size
 
@@ -80,7 +103,7 @@ def plan_requests(table: RowTable, *, chunk_size: int) -> Plan:
         chunk_size=chunk_size,
         duplicates=duplicates[by_row],
         repeated=repeated[by_row],
-        _customers=table.customers[by_group],
-        _rows=table.rows[by_group],
+        ordered_customers=table.customers[by_group],
+        ordered_rows=table.rows[by_group],
         _sizes=np.bincount(table.codes[kept], minlength=len(table.groups)),
     )

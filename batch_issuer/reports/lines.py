@@ -15,6 +15,7 @@ from batch_issuer.intake import RawBlock
 from batch_issuer.ledger import RequestRecord, RequestRows
 from batch_issuer.ledger.batches import iterate_duplicates, iterate_problems
 from batch_issuer.ledger.requests import iterate_request_rows, iterate_rows
+from batch_issuer.reports.held import HeldAccounts, HeldRow
 
 _IDS_IN_QUERY: Final = 500
 _NEVER_ISSUED: Final = frozenset(
@@ -33,6 +34,8 @@ class AccountedRow:
     """The id that is sent; None for an invalid row."""
     record: RequestRecord | None = None
     problems: tuple[InputProblem, ...] = ()
+    is_in_vain: bool = False
+    """Left to another batch, which has not issued it."""
 
 
 class Accounts:
@@ -48,6 +51,7 @@ class Accounts:
         self._request_ids: list[RequestId] = []
         self._request_of_row = self._map_rows()
         self._duplicates, self._repeated = self._read_duplicates()
+        self._held = HeldAccounts(connection, batch)
         self._problems = _ByRow(iterate_problems(connection, batch))
         self._loaded: dict[int, _LoadedRequest] = {}
 
@@ -56,13 +60,18 @@ class Accounts:
         at = np.asarray(block.numbers, dtype=np.uint32)
         carried = self._carriers(at)
         repeats = self._repeated_rows(at)
-        self._load({int(n) for n in carried[carried >= 0]} | {self._carrier(row) for row in repeats.values()})
+        repeated = np.fromiter(repeats.values(), dtype=np.uint32, count=len(repeats))
+        held = self._held.account(np.concatenate([at, repeated]))
+        needed = np.unique(np.concatenate([carried, self._carriers(repeated)]))
+        self._load(set(needed[needed >= 0].tolist()))
         for row, cells, carrier in zip(block.numbers, block.cells, carried.tolist(), strict=True):
             problems = self._problems.take(row)
             if problems:
                 yield _invalid(row, cells, problems)
             elif row in repeats:
-                yield self._duplicate(row, cells, repeats[row])
+                yield _duplicate(row, cells, repeats[row], self._original(repeats[row], cells, held))
+            elif row in held:
+                yield _held(row, cells, held[row])
             elif carrier >= 0:
                 yield self._loaded[carrier].account(row, cells)
             else:
@@ -90,9 +99,6 @@ class Accounts:
         known = rows < len(self._request_of_row)
         return np.where(known, self._request_of_row[np.where(known, rows, 0)], -1)
 
-    def _carrier(self, row: int) -> int:
-        return int(self._request_of_row[row])
-
     def _repeated_rows(self, rows: npt.NDArray[np.uint32]) -> Mapping[int, int]:
         """Say which rows of a block repeat which other rows."""
         if not len(self._duplicates) or not len(rows):
@@ -111,16 +117,10 @@ class Accounts:
             for found in iterate_request_rows(self._connection, self._batch, list(wanted)):
                 self._loaded[wanted[found.record.request_id]] = _LoadedRequest(found)
 
-    def _duplicate(self, row: int, cells: list[str], repeated: int) -> AccountedRow:
-        original = self._loaded[self._carrier(repeated)].account(repeated, cells)
-        became = original.outcome.outcome
-        message = f"repeats row {repeated}"
-        if became in _NEVER_ISSUED:
-            message += f", which is {became.replace('_', ' ')}"
-        outcome = RowOutcome(outcome=Outcome.DUPLICATE, error=ServerError(message=message))
-        return AccountedRow(
-            row=row, cells=cells, outcome=outcome, customer_id=original.customer_id, record=original.record
-        )
+    def _original(self, row: int, cells: list[str], held: Mapping[int, HeldRow]) -> AccountedRow:
+        if row in held:
+            return _held(row, cells, held[row])
+        return self._loaded[int(self._request_of_row[row])].account(row, cells)
 
 
 class _LoadedRequest:
@@ -159,3 +159,28 @@ def _invalid(row: int, cells: list[str], problems: tuple[InputProblem, ...]) -> 
     error = ServerError(code=problems[0].rule, message=message)
     outcome = RowOutcome(outcome=Outcome.INVALID, error=error)
     return AccountedRow(row=row, cells=cells, outcome=outcome, problems=problems)
+
+
+def _held(row: int, cells: list[str], held: HeldRow) -> AccountedRow:
+    outcome = RowOutcome(outcome=Outcome.ALREADY_ISSUED, error=ServerError(message=held.message))
+    return AccountedRow(
+        row=row,
+        cells=cells,
+        outcome=outcome,
+        customer_id=held.customer_id,
+        record=held.record,
+        is_in_vain=held.is_in_vain,
+    )
+
+
+def _duplicate(row: int, cells: list[str], repeated: int, original: AccountedRow) -> AccountedRow:
+    became = original.outcome.outcome
+    message = f"repeats row {repeated}"
+    if became in _NEVER_ISSUED:
+        message += f", which is {became.replace('_', ' ')}"
+    elif became is Outcome.ALREADY_ISSUED:
+        message += f", which is {original.outcome.error.message}"
+    outcome = RowOutcome(outcome=Outcome.DUPLICATE, error=ServerError(message=message))
+    return AccountedRow(
+        row=row, cells=cells, outcome=outcome, customer_id=original.customer_id, record=original.record
+    )

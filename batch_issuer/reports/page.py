@@ -24,8 +24,12 @@ OUTCOME_WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.NOT_SENT: "planned, and not sent yet",
     Outcome.INVALID: "an input error: see what to do",
     Outcome.DUPLICATE: "repeats an earlier row, and was not sent again",
+    Outcome.ALREADY_ISSUED: "issued or under way in another batch, and not sent again",
 }
 """Every outcome in plain words, in the order in which they are shown."""
+
+FINE: Final = frozenset({Outcome.ISSUED, Outcome.PENDING, Outcome.ALREADY_ISSUED})
+"""What deserves no look; a row that was left to another batch in vain does all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ def _context(
     summary: Summary, requests: Sequence[RequestOnPage], rows: Sequence[RowOnPage]
 ) -> dict[str, Any]:
     most = max(summary.counts.values(), default=1)
-    look = sum(n for o, n in summary.counts.items() if o not in {Outcome.ISSUED, Outcome.PENDING})
+    look = summary.in_vain + sum(n for outcome, n in summary.counts.items() if outcome not in FINE)
     return {
         "summary": summary,
         "batch": summary.batch,

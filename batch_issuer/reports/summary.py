@@ -69,6 +69,8 @@ class Summary:
     states: Mapping[str, int]
     requests: int
     rows_out: int
+    in_vain: int = 0
+    """Rows that were left to another batch, which has not issued them."""
     exit_code: ExitCode
     next_command: str
     message: str = ""
@@ -104,7 +106,7 @@ class Summary:
         }
 
 
-def next_command(batch: Batch, counts: Mapping[Outcome, int], folder: Path) -> str:
+def next_command(batch: Batch, counts: Mapping[Outcome, int], folder: Path, *, retriable: int) -> str:
     """Say what to run next, or nothing where all is done that can be done from here."""
     if batch.stage is BatchStage.REFUSED:
         return f"batch-issuer issue {quoted(batch.input_name)}"
@@ -112,6 +114,8 @@ def next_command(batch: Batch, counts: Mapping[Outcome, int], folder: Path) -> s
         return f"batch-issuer resume {batch.batch}"
     if counts.get(Outcome.PENDING, 0):
         return f"batch-issuer refresh {batch.batch}"
+    if retriable:
+        return f"batch-issuer retry {batch.batch}"
     if counts.get(Outcome.INVALID, 0):
         return f"batch-issuer issue {quoted(str(folder / 'rejects.csv'))}"
     return ""

@@ -16,7 +16,7 @@ from batch_issuer.intake import Source, read_blocks
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.requests import iterate_records
 from batch_issuer.reports.lines import AccountedRow, Accounts
-from batch_issuer.reports.page import RequestOnPage, RowOnPage, write_page
+from batch_issuer.reports.page import FINE, RequestOnPage, RowOnPage, write_page
 from batch_issuer.reports.requests_file import request_line, requests_file, shown_state
 from batch_issuer.reports.row_files import (
     BELONGS_IN_FAILED,
@@ -53,6 +53,8 @@ class _Totals:
     rows: list[RowOnPage] = field(default_factory=list)
     problems: ProblemTally = field(default_factory=ProblemTally)
     lines: int = 0
+    in_vain: int = 0
+    retriable: int = 0
 
 
 def write_reports(
@@ -79,6 +81,7 @@ def _write_requests(connection: Connection, batch: Batch, folder: Path, totals: 
         for record in iterate_records(connection, batch.batch):
             write([request_line(record)])
             totals.states[shown_state(record)] += 1
+            totals.retriable += record.is_retriable
             if len(totals.requests) < _ON_PAGE:
                 totals.requests.append(RequestOnPage.from_record(record))
 
@@ -111,7 +114,9 @@ def _count(accounted: AccountedRow, totals: _Totals) -> None:
     totals.outcomes[accounted.outcome.outcome] += 1
     for problem in accounted.problems:
         totals.problems.add(problem)
-    if accounted.outcome.outcome not in _FINE and len(totals.rows) < _ON_PAGE:
+    totals.in_vain += accounted.is_in_vain
+    deserves_a_look = accounted.is_in_vain or accounted.outcome.outcome not in FINE
+    if deserves_a_look and len(totals.rows) < _ON_PAGE:
         totals.rows.append(
             RowOnPage(
                 row=accounted.row,
@@ -122,12 +127,9 @@ def _count(accounted: AccountedRow, totals: _Totals) -> None:
         )
 
 
-_FINE: Final = frozenset({Outcome.ISSUED, Outcome.PENDING})
-
-
 def _summarise(batch: Batch, folder: Path, totals: _Totals, ending: Ending) -> Summary:
     is_refused = batch.stage is BatchStage.REFUSED
-    code = ExitCode.INPUT_REFUSED if is_refused else exit_code(totals.outcomes, stopped=ending.exit_code)
+    code = exit_code(totals.outcomes, in_vain=totals.in_vain, stopped=ending.exit_code)
     return Summary(
         batch=batch,
         folder=folder,
@@ -135,8 +137,9 @@ def _summarise(batch: Batch, folder: Path, totals: _Totals, ending: Ending) -> S
         states=dict(totals.states),
         requests=sum(totals.states.values()),
         rows_out=totals.lines,
-        exit_code=code,
-        next_command=next_command(batch, totals.outcomes, folder),
+        in_vain=totals.in_vain,
+        exit_code=ExitCode.INPUT_REFUSED if is_refused else code,
+        next_command=next_command(batch, totals.outcomes, folder, retriable=totals.retriable),
         message=ending.message,
         problems=totals.problems,
     )

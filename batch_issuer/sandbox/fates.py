@@ -25,27 +25,27 @@ class CustomerFate(Enum):
 
 def request_fate(scenario: Scenario, *, badge: str, first_customer: int) -> RequestFate:
     """Say what awaits the request that starts with this customer; the shares are slices of one roll."""
-    roll = _roll(scenario.seed, "request", badge, first_customer)
-    if roll < scenario.reject_share:
+    thrown = roll(scenario.seed, "request", badge, first_customer)
+    if thrown < scenario.reject_share:
         return RequestFate.REJECTED
-    if roll < scenario.reject_share + scenario.leave_share:
+    if thrown < scenario.reject_share + scenario.leave_share:
         return RequestFate.LEFT
-    if roll < scenario.reject_share + scenario.leave_share + scenario.fail_share:
+    if thrown < scenario.reject_share + scenario.leave_share + scenario.fail_share:
         return RequestFate.FAILED
     return RequestFate.APPROVED
 
 
 def failure_form(scenario: Scenario, *, badge: str, first_customer: int, forms: int) -> int:
     """Choose one of so many forms of failure."""
-    return int(_roll(scenario.seed, "failure", badge, first_customer) * forms)
+    return int(roll(scenario.seed, "failure", badge, first_customer) * forms)
 
 
 def customer_fate(scenario: Scenario, *, badge: str, customer: int) -> CustomerFate:
     """Say what awaits this customer, whatever request names it."""
-    roll = _roll(scenario.seed, "customer", badge, customer)
-    if roll < scenario.holder_share:
+    thrown = roll(scenario.seed, "customer", badge, customer)
+    if thrown < scenario.holder_share:
         return CustomerFate.HOLDER
-    if roll < scenario.holder_share + scenario.omit_share:
+    if thrown < scenario.holder_share + scenario.omit_share:
         return CustomerFate.OMITTED
     return CustomerFate.ISSUED
 
@@ -56,10 +56,11 @@ def older_issue(scenario: Scenario, *, badge: str, customer: int) -> str:
     return "0" * 8 + _digest(scenario.seed, "older", badge, customer)[:16]
 
 
-def _roll(seed: int, purpose: str, badge: str, customer: int) -> float:
+def roll(seed: int, purpose: str, *facts: object) -> float:
+    """Throw the dice for these facts: a number from 0 to below 1, the same for the same facts."""
     # 52 bits: every such whole number is exact as a float, so the roll stays below 1.
-    return int(_digest(seed, purpose, badge, customer)[:13], 16) / 16**13
+    return int(_digest(seed, purpose, *facts)[:13], 16) / 16**13
 
 
-def _digest(seed: int, purpose: str, badge: str, customer: int) -> str:
-    return hashlib.sha256(f"{seed}|{purpose}|{badge}|{customer}".encode()).hexdigest()
+def _digest(seed: int, purpose: str, *facts: object) -> str:
+    return hashlib.sha256("|".join(map(str, (seed, purpose, *facts))).encode()).hexdigest()

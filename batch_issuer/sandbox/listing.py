@@ -84,15 +84,14 @@ class Query:
         )
 
 
-def select(records: Iterable[Record], query: Query) -> tuple[list[Record], int]:
-    """Give the records of the page asked for, and how many all pages hold."""
+def find(records: Iterable[Record], query: Query) -> list[Record]:
+    """Give all records that are asked for, in the order asked for."""
     found = [record for record in records if query.matches(record)]
     if query.sort_by == "startDate":
         found.sort(key=lambda record: (record.accepted_at, record.number), reverse=not query.ascending)
     else:
         found.sort(key=_by_end, reverse=not query.ascending)
-    start = query.page * query.limit
-    return found[start : start + query.limit], len(found)
+    return found
 
 
 def _by_end(record: Record) -> tuple[bool, float, int]:

@@ -85,6 +85,16 @@ class Record:
         return cast("str", self.task["body"]["badgeMetaId"])
 
     @property
+    def owner_type(self) -> str | None:
+        """Give the kind of owner that the badge is issued for, where the caller names one."""
+        return cast("str | None", self.task["body"].get("triggeredBy", {}).get("ownerType"))
+
+    @property
+    def reference_id(self) -> str | None:
+        """Give the owner's own id, where the caller names one."""
+        return cast("str | None", self.task["body"].get("triggeredBy", {}).get("referenceId"))
+
+    @property
     def customers(self) -> tuple[int, ...]:
         """Give the customers in the order asked for."""
         return tuple(self.task["body"]["customers"])

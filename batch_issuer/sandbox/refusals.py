@@ -6,6 +6,7 @@ RefusalError
     ForbiddenError           403  a known caller lacks the permission
     UnknownRequestError      404  no such workflow request
     AlreadyDecidedError      409  the workflow request no longer waits
+    TooLargeError            413  the call names more customers than the server takes
     TooManyRequestsError     429  the rate limit is reached
 """
 
@@ -63,6 +64,15 @@ class AlreadyDecidedError(RefusalError):
 
     def __init__(self, *, state: str) -> None:
         super().__init__(f"Request no longer waits for a decision, its state is {state}")
+
+
+class TooLargeError(RefusalError):
+    """The call names too many customers."""
+
+    status = 413
+
+    def __init__(self, *, max_customers: int) -> None:
+        super().__init__(f"Request is too large, at most {max_customers} customers are taken")
 
 
 class TooManyRequestsError(RefusalError):

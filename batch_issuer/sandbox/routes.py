@@ -9,19 +9,21 @@ from batch_issuer.sandbox import answers, contract
 from batch_issuer.sandbox.access import CAN_CHECK, CAN_MAKE, Access
 from batch_issuer.sandbox.contract import Rule
 from batch_issuer.sandbox.engine import Engine
-from batch_issuer.sandbox.listing import Query, select
+from batch_issuer.sandbox.list_lies import ListLies
+from batch_issuer.sandbox.listing import Query, find
 from batch_issuer.sandbox.records import Decision
-from batch_issuer.sandbox.refusals import RefusalError, TooManyRequestsError
+from batch_issuer.sandbox.refusals import RefusalError, TooLargeError, TooManyRequestsError
 from batch_issuer.sandbox.scenario import Scenario
 
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path, not a token
 
 
 class Routes:
-    """Answers calls by the contract alone; faults and limits are somebody else's business."""
+    """Answers calls by the contract, and lists as the lies have it; faults are somebody else's business."""
 
-    def __init__(self, *, scenario: Scenario, engine: Engine, access: Access) -> None:
+    def __init__(self, *, scenario: Scenario, engine: Engine, access: Access, lies: ListLies) -> None:
         self._scenario = scenario
+        self._lies = lies
         self._engine = engine
         self._access = access
 
@@ -41,6 +43,7 @@ class Routes:
         self._access.require_caller(request.headers)
         self._access.require_permission(request.headers, CAN_MAKE)
         document = await _document(request, contract.SUBMISSION)
+        self._require_few_customers(document)
         return json_response(answers.one_request(self._engine.submit(document)))
 
     async def decide(self, request: web.Request) -> web.Response:
@@ -56,9 +59,10 @@ class Routes:
         """Give one page of the requests that a query finds."""
         self._access.require_caller(request.headers)
         query = Query.from_wire(request.query.items())
-        found, total = select(self._engine.records, query)
+        found = find(self._lies.known(self._engine.records), query)
+        page = self._lies.page(found, query)
         return json_response(
-            answers.page_of_requests(found, total=total, limit=query.limit, number=query.page)
+            answers.page_of_requests(page, total=len(found), limit=query.limit, number=query.page)
         )
 
     async def read(self, request: web.Request) -> web.Response:
@@ -71,6 +75,14 @@ class Routes:
         document = await _document(request, contract.TOKEN_REQUEST)
         token = self._access.hand_out_token(key=document["key"], secret=document["secret"])
         return json_response(answers.token(token, ttl_seconds=self._scenario.token_ttl_seconds))
+
+    def _require_few_customers(self, document: dict[str, Any]) -> None:
+        limit = self._scenario.max_customers
+        if (
+            limit is not None
+            and len(document["payload"]["IntouchAPITask-Payload"]["body"]["customers"]) > limit
+        ):
+            raise TooLargeError(max_customers=limit)
 
 
 def json_response(document: object, *, status: int = 200) -> web.Response:

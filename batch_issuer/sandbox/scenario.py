@@ -2,11 +2,20 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 AuthMode = Literal["basic", "oauth", "both"]
+ListShift = Literal["none", "repeat", "miss"]
 
 DEFAULT_BASE_PATH = "/v2/api_gateway/v2/request-workflow"
+
+_DURATIONS = (
+    "decide_after_seconds",
+    "latency_seconds",
+    "token_ttl_seconds",
+    "fault_seconds",
+    "list_lag_seconds",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +24,16 @@ class Scenario:
 
     `decide_after_seconds` is None where requests wait for a checker, 0 for auto-approval, and else the time
     after which an invisible checker decides. `reject_share` and `leave_share` speak of that checker alone.
-    The shares of requests are slices of one whole, and so are the shares of customers.
+    The shares of requests are slices of one whole, and so are the shares of customers and of calls.
+
+    `fault_share` of the POSTs, PUTs and GETs meet a random fault of the mix in `faults.mix`: the n-th call
+    of a method always meets the same one. `fault_seconds` is how long such a fault hangs or drips at most.
+    `twice_share` of the POSTs are delivered twice by a proxy.
+
+    The list shows a request `list_lag_seconds` after its acceptance. While a caller pages, `list_shift` lets
+    entries repeat on later pages ("repeat"), or move to an earlier page, so that some sweeps miss them
+    ("miss": the first sweep, and half of the others). `list_repeat_share` of the entries stand twice on
+    their page, and `list_failure_share` of the reads of the list meet a server error.
     """
 
     seed: int = 0
@@ -30,14 +48,27 @@ class Scenario:
     auth: AuthMode = "both"
     token_ttl_seconds: int = 300
     base_path: str = DEFAULT_BASE_PATH
+    max_customers: int | None = None
+    fault_share: float = 0.0
+    fault_seconds: float = 2.0
+    twice_share: float = 0.0
+    list_lag_seconds: float = 0.0
+    list_shift: ListShift = "none"
+    list_repeat_share: float = 0.0
+    list_failure_share: float = 0.0
 
     def __post_init__(self) -> None:
         _require_slices("requests", self.reject_share, self.leave_share, self.fail_share)
         _require_slices("customers", self.holder_share, self.omit_share)
-        for name in ("decide_after_seconds", "latency_seconds", "token_ttl_seconds"):
+        _require_slices("calls", self.fault_share, self.twice_share)
+        _require_slices("entries of the list", self.list_repeat_share)
+        _require_slices("reads of the list", self.list_failure_share)
+        for name in _DURATIONS:
             _require_not_negative(name, getattr(self, name))
-        if self.rate_limit is not None and self.rate_limit < 1:
-            raise ValueError("rate_limit must be at least 1, or None for no limit")
+        for name in ("rate_limit", "max_customers"):
+            _require_positive(name, getattr(self, name))
+        if self.list_shift not in get_args(ListShift):
+            raise ValueError(f"list_shift must be one of {', '.join(get_args(ListShift))}")
         if not self.base_path.startswith("/") or self.base_path.endswith("/"):
             raise ValueError("base_path must start with a slash and end without one")
 
@@ -72,3 +103,8 @@ def _require_slices(of: str, *shares: float) -> None:
 def _require_not_negative(name: str, value: float | None) -> None:
     if value is not None and value < 0:
         raise ValueError(f"{name} must not be negative")
+
+
+def _require_positive(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ValueError(f"{name} must be at least 1, or None for no limit")

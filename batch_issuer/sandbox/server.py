@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from aiohttp import web
 
-from batch_issuer.sandbox.access import Access, RateLimit
-from batch_issuer.sandbox.edge import TRUTH_ROUTE, Edge
+from batch_issuer.sandbox.access import Access
+from batch_issuer.sandbox.control import Control
+from batch_issuer.sandbox.edge import Edge, Surroundings
+from batch_issuer.sandbox.elsewhere import Elsewhere
 from batch_issuer.sandbox.engine import Clock, Engine
 from batch_issuer.sandbox.faults import (
     AnswerInstead,
@@ -20,12 +23,11 @@ from batch_issuer.sandbox.faults import (
     Silence,
     Sleep,
 )
+from batch_issuer.sandbox.list_lies import ListLies
 from batch_issuer.sandbox.records import Decision, Record, State, Verdict
-from batch_issuer.sandbox.routes import Routes, json_response
+from batch_issuer.sandbox.routes import Routes
 from batch_issuer.sandbox.scenario import Credentials, Scenario
 from batch_issuer.sandbox.truth import truth_of
-
-TRUTH_PATH: Final = "/sandbox/truth"
 
 _LOOPBACK = "127.0.0.1"
 _LARGEST_BODY = 64 * 1024 * 1024
@@ -50,35 +52,32 @@ class Sandbox:
         self._port = port
         self._engine = Engine(scenario=self.scenario, clock=clock)
         self._access = Access(scenario=self.scenario, credentials=self.credentials, clock=clock)
+        self._lies = ListLies(scenario=self.scenario, clock=clock)
         self._script = Script()
+        self._elsewhere = Elsewhere()
         self._edge = Edge(
-            limit=RateLimit(self.scenario.rate_limit, clock=clock),
+            scenario=self.scenario,
             script=self._script,
-            latency_seconds=self.scenario.latency_seconds,
-            sleep=sleep,
+            surroundings=self._surroundings(clock, sleep),
         )
-        self._runner: web.AppRunner | None = None
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        routes = Routes(scenario=self.scenario, engine=self._engine, access=self._access)
-        app = web.Application(middlewares=[self._edge.answer], client_max_size=_LARGEST_BODY)
-        app.add_routes([*routes.table(), web.get(TRUTH_PATH, self._tell_truth, name=TRUTH_ROUTE)])
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=10.0)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError:
-            await self._runner.cleanup()
-            raise
-        self._port = self._runner.addresses[0][1]
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._elsewhere)
+            runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=10.0)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, self._host, self._port).start()
+            stack.callback(self._edge.close)
+            self._port = runner.addresses[0][1]
+            self._open = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._edge.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._open.aclose()
 
     @property
     def url(self) -> str:
@@ -100,9 +99,14 @@ class Sandbox:
         """Count the calls by method and route, such as "GET requests" or "POST token"."""
         return self._edge.calls
 
+    @property
+    def strays(self) -> dict[str, int]:
+        """Count the calls that followed a redirect elsewhere, and those that brought credentials along."""
+        return {"calls": self._elsewhere.calls, "with_credentials": self._elsewhere.with_credentials}
+
     def truth(self) -> dict[str, Any]:
         """Give the simulator's own account as JSON values."""
-        return truth_of(self.requests, posts=self._edge.posts, calls=self.calls)
+        return truth_of(self.requests, posts=self._edge.posts, calls=self.calls, strays=self.strays)
 
     def decide(
         self, workflow_request_id: str, verdict: Verdict, *, message: str = "decided in the sandbox"
@@ -150,5 +154,17 @@ class Sandbox:
         """Answer the next GET like this."""
         self.will(AnswerInstead(status=status, retry_after=retry_after, body=body), method="GET")
 
-    async def _tell_truth(self, _request: web.Request) -> web.Response:
-        return json_response(self.truth())
+    def _surroundings(self, clock: Clock, sleep: Sleep) -> Surroundings:
+        return Surroundings(
+            clock=clock,
+            sleep=sleep,
+            forget_tokens=self._access.forget_tokens,
+            elsewhere=lambda: self._elsewhere.url,
+        )
+
+    def _app(self) -> web.Application:
+        routes = Routes(scenario=self.scenario, engine=self._engine, access=self._access, lies=self._lies)
+        control = Control(truth=self.truth, decide_all=self.decide_all)
+        app = web.Application(middlewares=[self._edge.answer], client_max_size=_LARGEST_BODY)
+        app.add_routes([*routes.table(), *control.table()])
+        return app

@@ -23,7 +23,7 @@ class Breaker:
             case AnswerKind.NOT_REACHED | AnswerKind.IN_DOUBT:
                 self._failures += 1
                 self._refusals = 0
-            case AnswerKind.REFUSED:
+            case AnswerKind.REFUSED | AnswerKind.TOO_LARGE:
                 self._failures = 0
                 reason = (answer.http_status, answer.error.code)
                 self._refusals = self._refusals + 1 if reason == self._reason else 1

@@ -39,6 +39,10 @@ class Situation:
     max_attempts: int
     may_renew: bool
     """A fresh token can be had and was not yet tried for this request."""
+    was_in_doubt: bool = False
+    """The answer to an earlier attempt was lost: a refusal of this one does not say what became of that."""
+    can_halve: bool = False
+    """The request has more customers than one."""
     jitter: float
     """A random number from 0 up to 1."""
 
@@ -58,9 +62,11 @@ def next_step(answer: Answer, situation: Situation) -> NextStep:  # noqa: PLR091
             return NextStep(stage=Stage.NOT_SENT, stop=_no_permission(_reason(answer, "the credentials")))
         case AnswerKind.FORBIDDEN:
             return NextStep(stage=Stage.NOT_SENT, stop=_no_permission(_reason(answer, "the permission")))
-        case AnswerKind.REFUSED:
+        case AnswerKind.TOO_LARGE if situation.can_halve and not situation.was_in_doubt:
+            return NextStep(stage=Stage.SPLIT)
+        case AnswerKind.TOO_LARGE | AnswerKind.REFUSED if not situation.was_in_doubt:
             return NextStep(stage=Stage.REFUSED)
-        case AnswerKind.IN_DOUBT:
+        case AnswerKind.TOO_LARGE | AnswerKind.REFUSED | AnswerKind.IN_DOUBT:
             return NextStep(stage=Stage.IN_DOUBT)
 
 

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.outcomes import settle
 from batch_issuer.batch.requests import IssueRequest, Stage
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Answer, AnswerKind, Client, InnerCall
-from batch_issuer.ledger import Answered, Journal, Said, Sending, Transition
+from batch_issuer.ledger import Answered, Journal, Said, Sending, Split, Transition, Unsent
+from batch_issuer.planning import halve
 from batch_issuer.submission.breaker import Breaker
 from batch_issuer.submission.next_step import NextStep, Situation, Stop, next_step
 from batch_issuer.submission.pace import Pace, pause
@@ -20,14 +22,13 @@ log = logging.getLogger(__name__)
 
 _RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
 
-Unsent = tuple[IssueRequest, int]
-"""A request, and how many attempts the ledger has of it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """All that a request needs on its way to the server."""
+    """All that the requests of a batch need on their way to the server."""
 
+    batch: BatchId
+    org_id: str
     client: Client
     inner: InnerCall
     journal: Journal
@@ -38,7 +39,11 @@ class Route:
 
 
 class Submitter:
-    """Sends the unsent requests of one batch. The one way for every command that sends."""
+    """Sends the unsent requests of one batch. The one way for every command that sends.
+
+    `submit_all` may be called again, when requests that were in doubt turned out not to be created:
+    the attempts of each count together.
+    """
 
     def __init__(self, route: Route, *, stopping: asyncio.Event, on_rest: Callable[[Stage], None]) -> None:
         """Heed `stopping`, and tell `on_rest` the stage in which each request comes to rest."""
@@ -47,6 +52,7 @@ class Submitter:
         self._on_rest = on_rest
         self._breaker = Breaker()
         self._stop: Stop | None = None
+        self._spent: dict[RequestId, int] = {}  # attempts of requests that came to rest undecided
 
     async def submit_all(self, unsent: AsyncIterator[Unsent]) -> Stop | None:
         """Start each request as a slot frees up, and return why it stopped early, if it did.
@@ -63,44 +69,64 @@ class Submitter:
     async def _start_each(self, unsent: AsyncIterator[Unsent], under_way: asyncio.TaskGroup) -> None:
         slots = asyncio.Semaphore(self._route.concurrency)
         await slots.acquire()
-        async for request, attempts in unsent:
+        async for found in unsent:
             if self._stopping.is_set():
                 break
-            task = under_way.create_task(self._send(request, attempts), name=f"send {request.request_id}")
+            if self._spent.get(found.request.request_id, 0) >= self._route.max_attempts:
+                continue
+            task = under_way.create_task(self._send(found), name=f"send {found.request.request_id}")
             task.add_done_callback(lambda _: slots.release())
             await slots.acquire()
 
-    async def _send(self, request: IssueRequest, earlier_attempts: int) -> None:
+    async def _send(self, unsent: Unsent) -> None:
         """Bring one request to rest. Expected failures stop the batch, and never cancel the others."""
         try:
-            stage = await self._attempt_until_rest(request, earlier_attempts)
+            stage = await self._attempt_until_rest(unsent)
+            if stage is Stage.SPLIT:
+                for half in self._halves(unsent.request):
+                    await self._send(Unsent(request=half))
         except LedgerUnavailable as exc:
             self._stop_batch(Stop(message=str(exc), exit_code=exc.exit_code))
         else:
             self._on_rest(stage)
 
-    async def _attempt_until_rest(self, request: IssueRequest, earlier_attempts: int) -> Stage:
+    async def _attempt_until_rest(self, unsent: Unsent) -> Stage:
+        request = unsent.request
         renewed = False
-        attempts = 0
+        attempts = self._spent.get(request.request_id, 0)
+        earlier = unsent.attempts - attempts
         while True:
             await self._route.pace.wait(self._stopping)
             if self._stopping.is_set():
                 return Stage.NOT_SENT
             attempts += 1
-            answer = await self._exchange(request, earlier_attempts + attempts)
+            answer = await self._exchange(request, earlier + attempts)
             situation = Situation(
                 attempts=attempts,
                 max_attempts=self._route.max_attempts,
                 may_renew=self._route.client.can_renew and not renewed,
                 jitter=self._route.clock.random(),
+                was_in_doubt=unsent.doubts > 0,
+                can_halve=len(request.customers) > 1,
             )
             step = next_step(answer, situation)
             renewed = renewed or answer.kind is AnswerKind.UNAUTHORIZED
-            await self._record(request, earlier_attempts + attempts, answer, step)
+            await self._record(request, earlier + attempts, answer, step)
             await self._heed(answer, step)
             if step.again_after is None:
+                self._count(request.request_id, attempts, step.stage)
                 return step.stage
             await pause(step.again_after, self._route.clock, self._stopping)
+
+    def _count(self, request_id: RequestId, attempts: int, stage: Stage) -> None:
+        """Remember the attempts of a request that this run may send again."""
+        if stage in {Stage.NOT_SENT, Stage.IN_DOUBT}:
+            self._spent[request_id] = attempts
+        else:
+            self._spent.pop(request_id, None)
+
+    def _halves(self, request: IssueRequest) -> tuple[IssueRequest, IssueRequest]:
+        return halve(request, org_id=self._route.org_id, batch=self._route.batch)
 
     async def _exchange(self, request: IssueRequest, attempt: int) -> Answer:
         at = self._route.clock.timestamp()
@@ -120,6 +146,10 @@ class Submitter:
                 error=answer.error,
             )
         ]
+        if step.stage is Stage.SPLIT:
+            halves = self._halves(request)
+            split = Split(batch=self._route.batch, request_id=request.request_id, halves=halves)
+            transitions.append(split)
         if answer.said is not None:
             settlement = settle(answer.said)
             said = Said(request_id=request.request_id, at=at, said=answer.said, settlement=settlement)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from batch_issuer.batch.outcomes import ServerError, ServerRequest, settle
+from batch_issuer.batch.ids import RequestId, WorkflowRequestId
+from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, ServerError, ServerRequest, settle
+from batch_issuer.batch.twins import Twin, choose_twin, twin_of
 from batch_issuer.clock import Clock
 from batch_issuer.gateway import Answer, AnswerKind, Client, Page
 from batch_issuer.ledger import Journal, RequestRecord, Said
@@ -40,11 +42,19 @@ class Reading:
 
     asked: int
     """How many requests were looked for."""
-    found: int = 0
     settled: int = 0
-    """How many of those found are final now."""
+    """How many of them are final now."""
+    missing: frozenset[RequestId] = frozenset()
+    """Those that were not found."""
+    is_whole: bool = False
+    """The list was read from its first page to an empty one, and no entry slipped through."""
     failure: Answer | None = None
     """Why the list could not be read to its end, if so."""
+
+    @property
+    def found(self) -> int:
+        """How many requests were found."""
+        return self.asked - len(self.missing)
 
     @property
     def is_complete(self) -> bool:
@@ -52,17 +62,21 @@ class Reading:
         return self.settled == self.asked
 
 
-async def read_states(view: View, open_requests: Iterable[RequestRecord], since: date) -> Reading:
-    """Find open requests in the server's list, and record what the server says of them.
+async def read_states(
+    view: View, open_requests: Iterable[RequestRecord], since: date, *, whole: bool = False
+) -> Reading:
+    """Find open requests in the server's list, and record what the server says of them and their twins.
 
-    A request is known by the server's id, or by ours where the answer was lost. Reading stops as
-    soon as all are found, on an empty page, or where the server fails.
+    A request is known by our id, or by the server's. Reading stops where the server fails, on an
+    empty page, or as soon as all are found: but not before the end where `whole` asks for all of it,
+    or where one of them may have a twin.
     """
     wanted = _Wanted(open_requests)
-    asked, found, settled = len(wanted), 0, 0
-    async for answer in _pages(view, since):
+    whole = whole or wanted.may_have_twins
+    listing = _Listing()
+    async for answer in _pages(view, since, listing):
         if answer.page is None:
-            return Reading(asked=asked, found=found, settled=settled, failure=answer)
+            return wanted.reading(failure=answer)
         told = [
             Said(request_id=record.request_id, at=view.clock.timestamp(), said=said, settlement=settle(said))
             for said in answer.page.requests
@@ -70,15 +84,13 @@ async def read_states(view: View, open_requests: Iterable[RequestRecord], since:
         ]
         if told:
             await view.journal.record(*told)
-        found += len(told)
-        settled += sum(said.settlement.is_final for said in told)
-        if not wanted:
+        if not whole and not wanted.missing:
             break
-    return Reading(asked=asked, found=found, settled=settled)
+    return wanted.reading(is_whole=listing.is_whole)
 
 
 class _Wanted:
-    """The requests still looked for; each is taken once, so entries that a page repeats do no harm."""
+    """The requests that are looked for, and what was found of each."""
 
     def __init__(self, records: Iterable[RequestRecord]) -> None:
         self._by_request = {record.request_id: record for record in records}
@@ -87,21 +99,59 @@ class _Wanted:
             for record in self._by_request.values()
             if record.workflow_request_id is not None
         }
+        self._twins: dict[RequestId, dict[WorkflowRequestId, Twin]] = {}
 
-    def __len__(self) -> int:
-        return len(self._by_request)
+    @property
+    def may_have_twins(self) -> bool:
+        return any(
+            record.doubts or record.error.code == REPEATED_REQUEST_ID for record in self._by_request.values()
+        )
+
+    @property
+    def missing(self) -> frozenset[RequestId]:
+        return frozenset(self._by_request.keys() - self._twins.keys())
 
     def take(self, said: ServerRequest) -> RequestRecord | None:
-        record = self._by_workflow.get(said.workflow_request_id)
-        if record is None and said.request_id is not None:
-            lost = self._by_request.get(said.request_id)
-            record = lost if lost is not None and lost.workflow_request_id is None else None
-        if record is None or self._by_request.pop(record.request_id, None) is None:
+        """Return the request that an entry belongs to, but not twice where a page repeats the entry."""
+        record = self._by_request.get(said.request_id) if said.request_id else None
+        record = record or self._by_workflow.get(said.workflow_request_id)
+        if record is None:
             return None
+        twins = self._twins.setdefault(record.request_id, {})
+        if said.workflow_request_id in twins:
+            return None
+        twins[said.workflow_request_id] = twin_of(said, settle(said))
         return record
 
+    def reading(self, *, is_whole: bool = False, failure: Answer | None = None) -> Reading:
+        counts = (choose_twin(twins.values()) for twins in self._twins.values())
+        return Reading(
+            asked=len(self._by_request),
+            settled=sum(twin.is_final for twin in counts),
+            missing=self.missing,
+            is_whole=is_whole,
+            failure=failure,
+        )
 
-async def _pages(view: View, since: date) -> AsyncIterator[Answer]:
+
+class _Listing:
+    """What was seen of the list as a whole: rows can shift from page to page while it is read."""
+
+    def __init__(self) -> None:
+        self._seen: set[WorkflowRequestId] = set()
+        self._total = 0
+        self.ended = False
+
+    def add(self, page: Page) -> None:
+        self._seen.update(said.workflow_request_id for said in page.requests)
+        self._total = max(self._total, page.total or 0)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.ended and len(self._seen) >= self._total
+
+
+async def _pages(view: View, since: date, listing: _Listing) -> AsyncIterator[Answer]:
     """Yield the pages from the first to the last before an empty one, then stop; or a failure."""
     # the server's dates are in a zone of its own: a day wider on both sides
     first_day, last_day = since - _ONE_DAY, view.clock.now().date() + _ONE_DAY
@@ -112,7 +162,10 @@ async def _pages(view: View, since: date) -> AsyncIterator[Answer]:
         repeated = repeated + 1 if answer.page is not None and answer.page.repeats(previous) else 0
         # pages may count from 1: the first two are alike then; more than that is a list without pages
         if (answer.page is not None and answer.page.is_empty) or repeated > 1:
+            listing.ended = True
             return
+        if answer.page is not None:
+            listing.add(answer.page)
         yield answer
         if answer.page is None:
             return

@@ -9,6 +9,8 @@ ALONE = {
     Outcome.ISSUED: 0,
     Outcome.PENDING: 0,
     Outcome.DUPLICATE: 0,
+    Outcome.ALREADY_ISSUED: 0,
+    Outcome.ALREADY_ISSUED: 0,
     Outcome.INVALID: 4,
     Outcome.REJECTED: 4,
     Outcome.FAILED: 4,
@@ -31,6 +33,10 @@ def test_an_outcome_that_no_row_has_counts_for_nothing(outcome: Outcome) -> None
 
 def test_rows_left_to_send_outrank_failed_rows() -> None:
     assert exit_code({Outcome.FAILED: 5, Outcome.NOT_SENT: 1}) == 5
+
+
+def test_a_row_that_was_left_to_another_batch_in_vain_needs_a_look() -> None:
+    assert exit_code({Outcome.ALREADY_ISSUED: 2}, in_vain=1) == 4
 
 
 def test_a_batch_without_rows_is_done() -> None:

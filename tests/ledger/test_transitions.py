@@ -19,6 +19,7 @@ from tests.conftest import BATCH, make_request, make_requests, plan, records_of
 
 ONE = make_request().request_id
 AT, LATER, LAST = "2026-03-02T04:45:00Z", "2026-03-02T04:46:00Z", "2026-03-02T04:47:00Z"
+START = (0, "", 0)
 TIMED_OUT = ServerError(message="no answer within 30 s (TimeoutError)")
 
 
@@ -36,6 +37,16 @@ def said(state: str, *replies: Reply, workflow: str = "w-1", at: str = LATER) ->
         workflow_request_id=WorkflowRequestId(workflow), request_id=ONE, state=state, inner=inner
     )
     return Said(request_id=ONE, at=at, said=told, settlement=settle(told))
+
+
+def failed(workflow: str = "w-1") -> Said:
+    """Say that the inner call was refused as a repeat of its request id."""
+    error = ServerError(code="809", message="Request with same requestId is not allowed")
+    inner = InnerAnswer(status=400, has_data=False, error=error)
+    told = ServerRequest(
+        workflow_request_id=WorkflowRequestId(workflow), request_id=ONE, state="failed", inner=inner
+    )
+    return Said(request_id=ONE, at=LATER, said=told, settlement=settle(told))
 
 
 def issued(customer: int, issued_id: str) -> Reply:
@@ -68,9 +79,9 @@ async def attempts_of(ledger: Ledger) -> list[tuple[object, ...]]:
 
 
 async def test_what_is_planned_is_not_sent_and_comes_back_as_it_was(planned: Ledger) -> None:
-    unsent = await planned.read(unsent_requests, BATCH, 0, 10)
-    assert [attempts for _, attempts in unsent] == [0, 0, 0]
-    for (request, _), original in zip(unsent, make_requests(3), strict=True):
+    unsent = await planned.read(unsent_requests, BATCH, START, 10)
+    assert [found.attempts for found in unsent] == [0, 0, 0]
+    for request, original in zip((found.request for found in unsent), make_requests(3), strict=True):
         assert (request.request_id, request.group) == (original.request_id, original.group)
         assert request.customers.tolist() == original.customers.tolist()
         assert request.rows.tolist() == original.rows.tolist()
@@ -78,17 +89,20 @@ async def test_what_is_planned_is_not_sent_and_comes_back_as_it_was(planned: Led
 
 async def test_unsent_requests_come_in_order_of_chunks_a_few_at_a_time(planned: Ledger) -> None:
     seen = []
-    after = 0
+    after = START
     while block := await planned.read(unsent_requests, BATCH, after, 2):
-        seen += [request.chunk for request, _ in block]
-        after = block[-1][0].chunk
+        seen += [unsent.request.chunk for unsent in block]
+        after = (block[-1].request.chunk, "", 0)
     assert seen == [1, 2, 3]
 
 
 async def test_a_request_that_is_sent_is_no_longer_unsent(planned: Ledger) -> None:
     record = await apply(planned, sending())
     assert (record.stage, record.attempts, record.updated_at) == (Stage.SENDING, 1, AT)
-    assert [request.chunk for request, _ in await planned.read(unsent_requests, BATCH, 0, 10)] == [2, 3]
+    assert [unsent.request.chunk for unsent in await planned.read(unsent_requests, BATCH, START, 10)] == [
+        2,
+        3,
+    ]
     assert await planned.read(count_by_stage, BATCH) == {Stage.NOT_SENT: 2, Stage.SENDING: 1}
 
 
@@ -116,7 +130,7 @@ async def test_a_request_that_was_not_created_can_be_sent_again(planned: Ledger)
     await apply(planned, sending())
     record = await apply(planned, answered(Stage.NOT_SENT))
     assert (record.stage, record.submitted_at, record.error) == (Stage.NOT_SENT, "", TIMED_OUT)
-    assert (await planned.read(unsent_requests, BATCH, 0, 1))[0][1] == 1
+    assert (await planned.read(unsent_requests, BATCH, START, 1))[0].attempts == 1
     assert (await apply(planned, sending(2))).attempts == 2
 
 
@@ -159,7 +173,35 @@ async def test_a_final_state_stands_for_good(planned: Ledger, final: str, later:
     await apply(planned, sending())
     stands = await apply(planned, answered(Stage.SUBMITTED), said(final))
     assert stands.is_final
-    assert await apply(planned, said(later, workflow="w-2", at=LAST)) == stands
+    assert await apply(planned, said(later, at=LAST)) == stands
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [
+        ("AdminTask", "rejected", "w-1"),
+        ("rejected", "AdminTask", "w-2"),
+        ("failed", "rejected", "w-2"),
+        ("rejected", "failed", "w-1"),
+        ("AdminTask", "AdminTask", "w-1"),
+    ],
+)
+async def test_of_twins_the_one_that_ran_or_may_still_run_counts(
+    planned: Ledger, first: str, second: str, counts: str
+) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.SUBMITTED), failed() if first == "failed" else said(first))
+    later = failed("w-2") if second == "failed" else said(second, workflow="w-2", at=LAST)
+    assert (await apply(planned, later)).workflow_request_id == counts
+
+
+async def test_a_twin_that_ran_beats_the_repeat_that_was_refused(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await apply(planned, answered(Stage.SUBMITTED), failed())
+    reply = issued(700000002, "a" * 24)
+    record = await apply(planned, said("approved", reply, workflow="w-2", at=LAST))
+    assert (record.workflow_request_id, record.outcome) == ("w-2", None)
+    assert (await first_rows(planned)).settlement.replies == {700000002: reply}
 
 
 async def test_replies_are_stored_once(planned: Ledger) -> None:
@@ -171,7 +213,7 @@ async def test_replies_are_stored_once(planned: Ledger) -> None:
     assert before.replies == {700000002: issued(700000002, "a" * 24)}
 
 
-async def test_replies_of_a_twin_that_comes_too_late_are_not_kept(planned: Ledger) -> None:
+async def test_replies_of_a_final_state_that_changes_its_mind_are_not_kept(planned: Ledger) -> None:
     await apply(planned, sending())
     await apply(planned, answered(Stage.SUBMITTED), said("rejected"))
     await apply(planned, said("approved", issued(700000002, "a" * 24), at=LAST))
@@ -211,7 +253,7 @@ async def test_open_requests_are_those_the_server_may_have(planned: Ledger) -> N
 
 async def test_another_batch_sees_none_of_it(planned: Ledger) -> None:
     other = BatchId("20260302-044501-abcdef")
-    assert await planned.read(unsent_requests, other, 0, 10) == []
+    assert await planned.read(unsent_requests, other, START, 10) == []
     assert await planned.read(lambda c: list(iterate_request_rows(c, other))) == []
 
 

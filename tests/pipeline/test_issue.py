@@ -229,19 +229,6 @@ async def test_wrong_credentials_stop_the_batch_with_a_code_of_their_own(tmp_pat
     assert outcomes(summary) == {"not_sent": 30}
 
 
-async def test_an_answer_that_was_lost_is_in_doubt_and_never_sent_again(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
-        world.sandbox.will_drop_the_connection(after_accepting=True)
-        summary = await world.issue(world.write(customers(6)))
-        assert world.sandbox.posts == 2
-        assert outcomes(summary) == {"in_doubt": 3, "pending": 3}
-        assert summary.exit_code is ExitCode.NOT_FINISHED
-        await world.resume()
-        assert world.sandbox.posts == 2
-        refreshed = await world.refresh()
-    assert outcomes(refreshed) == {"pending": 6}
-
-
 async def test_a_request_the_server_refuses_is_failed_and_the_others_go_on(tmp_path: Path) -> None:
     async with open_world(tmp_path, concurrency=1) as world:
         world.sandbox.will_answer(400)
@@ -298,17 +285,36 @@ async def test_resume_refuses_an_input_copy_that_was_changed(tmp_path: Path) -> 
         summary = await world.issue(world.write(customers(2)))
         (summary.folder / "input.csv").write_text(customers(3))
         with pytest.raises(UsageError, match="not the input"):
-            await world.resume()
+            await world.resume(summary.batch.batch)
 
 
 async def test_a_batch_belongs_to_its_server_and_organisation(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
-        await world.issue(world.write(customers(2)))
+        batch = (await world.issue(world.write(customers(2)))).batch.batch
         world.overrides["org_id"] = "1"
         with pytest.raises(UsageError, match="belongs to"):
-            await world.refresh()
+            await world.refresh(batch)
         with pytest.raises(UsageError, match="belongs to"):
+            await world.resume(batch)
+
+
+async def test_resume_of_finished_batches_says_that_there_is_nothing_to_do(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.issue(world.write(customers(2)))
+        with pytest.raises(UsageError, match="nothing to resume"):
             await world.resume()
+
+
+async def test_a_ledger_that_was_lost_is_not_replaced_in_silence(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.issue(world.write(customers(2)))
+        for part in world.output.glob("ledger.db*"):
+            part.unlink()
+        with pytest.raises(UsageError, match="--new-ledger"):
+            await world.issue(world.folder / "customers.csv")
+        assert world.sandbox.posts == 1
+        again = await world.issue(world.folder / "customers.csv", new_ledger=True)
+    assert outcomes(again) == {"pending": 2}
 
 
 async def test_the_summary_adds_up_and_tells_settings_without_secrets(tmp_path: Path) -> None:

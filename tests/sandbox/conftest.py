@@ -52,3 +52,13 @@ async def open_sandbox(clock: MovedClock) -> AsyncIterator[OpenSandbox]:
 @pytest.fixture
 async def api(open_sandbox: OpenSandbox) -> Api:
     return await open_sandbox()
+
+
+@pytest.fixture
+async def unread(api: Api) -> AsyncIterator[Api]:
+    """Give a caller that neither unpacks nor repeats anything by itself."""
+    async with aiohttp.ClientSession(
+        auto_decompress=False, connector=aiohttp.TCPConnector(force_close=True)
+    ) as session:
+        session._retry_connection = False  # else GETs and PUTs on a broken connection go out again
+        yield Api(api.sandbox, session)

@@ -20,7 +20,7 @@ def imported_modules(module: Path) -> set[str]:
 
 
 def test_the_sandbox_shares_no_code_with_the_client() -> None:
-    imported = set().union(*(imported_modules(module) for module in PACKAGE.glob("*.py")))
+    imported = set().union(*(imported_modules(module) for module in PACKAGE.rglob("*.py")))
     ours = {name for name in imported if name.split(".")[0] == "batch_issuer"}
 
     assert {name for name in ours if not name.startswith("batch_issuer.sandbox")} == set()

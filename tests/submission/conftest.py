@@ -12,7 +12,7 @@ from aiohttp import web
 
 from batch_issuer.batch.requests import IssueRequest, Stage
 from batch_issuer.gateway import Access
-from batch_issuer.ledger import Journal, Ledger, RequestRecord
+from batch_issuer.ledger import Journal, Ledger, RequestRecord, Unsent
 from batch_issuer.ledger.requests import unsent_requests
 from batch_issuer.sandbox import Sandbox
 from batch_issuer.submission import Pace, Route, Stop, Submitter
@@ -76,6 +76,8 @@ class Desk:
     ) -> Report:
         client = await self.gateway.client(access, connections=concurrency, timeout_seconds=timeout_seconds)
         route = Route(
+            batch=BATCH,
+            org_id="999001",
             client=client,
             inner=make_inner(),
             journal=self.journal,
@@ -89,12 +91,13 @@ class Desk:
         stop = await submitter.submit_all(self._unsent())
         return Report(stop=stop, records=await records_of(self.ledger), at_rest=at_rest)
 
-    async def _unsent(self) -> AsyncIterator[tuple[IssueRequest, int]]:
-        after = 0
+    async def _unsent(self) -> AsyncIterator[Unsent]:
+        after = (0, "", 0)
         while block := await self.ledger.read(unsent_requests, BATCH, after, 10):
             for unsent in block:
                 yield unsent
-            after = block[-1][0].chunk
+            last = block[-1].request
+            after = (last.chunk, last.halvings, last.generation)
 
     async def attempts(self) -> list[tuple[object, ...]]:
         """Give chunk, number, stage and HTTP status of every attempt."""

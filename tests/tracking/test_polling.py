@@ -129,7 +129,7 @@ async def test_pages_of_other_requests_are_passed_over(watch: Watch) -> None:
 
 async def test_another_makers_request_is_not_ours(watch: Watch) -> None:
     await watch.hold(1)
-    pages = Pages([{**entry(1), "requestId": "w-7"}, {**entry(7), "requestId": "w-8"}])
+    pages = Pages([{**entry(7), "requestId": "w-8"}])
     async with serving(pages.answer) as url:
         reading = await watch.read_from(make_access(url))
     assert (reading.found, await watch.states()) == (0, ["AdminTask"])

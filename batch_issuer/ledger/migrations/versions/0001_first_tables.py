@@ -1,4 +1,4 @@
-"""The first tables: batches, requests with their rows, replies and attempts, problems, duplicates, pace."""
+"""The first tables: batches, requests and what the server says of them, problems, duplicates, pace."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), server_default="0", nullable=False),
         sa.Column("invalid", sa.Integer(), server_default="0", nullable=False),
         sa.Column("duplicates", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("already_issued", sa.Integer(), server_default="0", nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("repairs", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.Text(), nullable=False),
@@ -48,6 +49,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("batch", "block"),
     )
     op.create_table(
+        "held_rows",
+        sa.Column("batch", sa.Text(), nullable=False),
+        sa.Column("block", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.LargeBinary(), nullable=False),
+        sa.Column("customers", sa.LargeBinary(), nullable=False),
+        sa.Column("holders", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["batch"],
+            ["batches.batch"],
+        ),
+        sa.PrimaryKeyConstraint("batch", "block"),
+    )
+    op.create_table(
         "problems",
         sa.Column("batch", sa.Text(), nullable=False),
         sa.Column("block", sa.Integer(), nullable=False),
@@ -63,6 +77,9 @@ def upgrade() -> None:
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("batch", sa.Text(), nullable=False),
         sa.Column("chunk", sa.Integer(), nullable=False),
+        sa.Column("halvings", sa.Text(), server_default="", nullable=False),
+        sa.Column("generation", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("origin", sa.Text(), server_default="", nullable=False),
         sa.Column("badge_meta_id", sa.Text(), nullable=False),
         sa.Column("owner_type", sa.Text(), server_default="", nullable=False),
         sa.Column("reference_id", sa.Text(), server_default="", nullable=False),
@@ -73,10 +90,12 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), server_default="", nullable=False),
         sa.Column("outcome", sa.Text(), server_default="", nullable=False),
         sa.Column("is_final", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_definite", sa.Integer(), server_default="0", nullable=False),
         sa.Column("http_status", sa.Integer(), nullable=True),
         sa.Column("error_code", sa.Text(), server_default="", nullable=False),
         sa.Column("error_message", sa.Text(), server_default="", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("doubts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("submitted_at", sa.Text(), server_default="", nullable=False),
         sa.Column("updated_at", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(
@@ -86,6 +105,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_id"),
     )
     op.create_index("requests_by_batch", "requests", ["batch", "chunk"], unique=False)
+    op.create_index(
+        "requests_by_group",
+        "requests",
+        ["badge_meta_id", "owner_type", "reference_id", "issue_event_date"],
+        unique=False,
+    )
+    op.create_index("requests_by_origin", "requests", ["origin"], unique=False)
     op.create_table(
         "attempts",
         sa.Column("request_id", sa.Text(), nullable=False),
@@ -103,16 +129,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("request_id", "attempt"),
     )
     op.create_table(
-        "replies",
-        sa.Column("request_id", sa.Text(), nullable=False),
-        sa.Column("replies", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["request_id"],
-            ["requests.request_id"],
-        ),
-        sa.PrimaryKeyConstraint("request_id"),
-    )
-    op.create_table(
         "request_rows",
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("customers", sa.LargeBinary(), nullable=False),
@@ -122,4 +138,22 @@ def upgrade() -> None:
             ["requests.request_id"],
         ),
         sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_table(
+        "workflow_requests",
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("workflow_request_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), server_default="", nullable=False),
+        sa.Column("is_final", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_definite", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("error_code", sa.Text(), server_default="", nullable=False),
+        sa.Column("error_message", sa.Text(), server_default="", nullable=False),
+        sa.Column("updated_at", sa.Text(), nullable=False),
+        sa.Column("replies", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["request_id"],
+            ["requests.request_id"],
+        ),
+        sa.PrimaryKeyConstraint("request_id", "workflow_request_id"),
     )

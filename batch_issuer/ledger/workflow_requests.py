@@ -1,0 +1,156 @@
+"""What the server says of our requests: every twin is kept, and the one that counts decides."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, case, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from batch_issuer.batch.ids import RequestId, WorkflowRequestId
+from batch_issuer.batch.outcomes import NO_ERROR, Outcome, ServerError, ServerRequest, Settlement
+from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.twins import Twin, choose_twin
+from batch_issuer.ledger import tables
+from batch_issuer.ledger.packing import pack_replies
+
+_IDS_IN_QUERY: Final = 500
+_twins = tables.workflow_requests.c
+_known = tables.requests.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the server says of a request, in an answer or in its list; a final state stands for good."""
+
+    request_id: RequestId
+    at: str
+    said: ServerRequest
+    settlement: Settlement
+
+
+_words = upsert(tables.workflow_requests)
+_keep_words = _words.on_conflict_do_update(
+    index_elements=["request_id", "workflow_request_id"],
+    set_={
+        name: _words.excluded[name]
+        for name in (
+            *("state", "outcome", "is_final", "is_definite"),
+            *("error_code", "error_message", "updated_at", "replies"),
+        )
+    },
+    # the first final answer stands, and its replies with it: a later one must not change what was reported
+    where=_twins.is_final == 0,
+)
+_adopt = (
+    update(tables.requests)
+    .where(_known.request_id == bindparam("id"))
+    .values(
+        stage=case(
+            (or_(_known.stage == Stage.SPLIT.value, _known.stage == Stage.RETRIED.value), _known.stage),
+            else_=Stage.SUBMITTED.value,
+        ),
+        workflow_request_id=bindparam("workflow_id"),
+        state=bindparam("state_"),
+        outcome=bindparam("outcome_"),
+        is_final=bindparam("final"),
+        is_definite=bindparam("definite"),
+        error_code=bindparam("code"),
+        error_message=bindparam("message"),
+        submitted_at=case((_known.submitted_at == "", bindparam("at")), else_=_known.submitted_at),
+        updated_at=bindparam("at"),
+    )
+)
+
+
+def record_said(connection: Connection, steps: Sequence[Said]) -> None:
+    """Keep what the server said, and let the twin that counts speak for each request."""
+    if not steps:
+        return
+    connection.execute(_keep_words, [_words_of(step) for step in steps])
+    at = {step.request_id: step.at for step in steps}
+    present = _present(connection, list(at))
+    adopted = []
+    for request_id, twins in _twins_of(connection, list(at)).items():
+        chosen = _adoption(choose_twin(twins))
+        if present.get(request_id) != chosen:
+            adopted.append({"id": request_id, "at": at[request_id], **chosen})
+    if adopted:
+        connection.execute(_adopt, adopted)
+
+
+def twins_of(connection: Connection, request_id: RequestId) -> list[Twin]:
+    """Return the workflow requests that carry one of our request ids."""
+    return _twins_of(connection, [request_id]).get(request_id, [])
+
+
+def _words_of(step: Said) -> dict[str, Any]:
+    settlement = step.settlement
+    error = settlement.error or NO_ERROR
+    return {
+        "request_id": step.request_id,
+        "workflow_request_id": step.said.workflow_request_id,
+        "state": step.said.state,
+        "outcome": settlement.outcome or "",
+        "is_final": int(settlement.is_final),
+        "is_definite": int(settlement.is_definite),
+        "error_code": error.code,
+        "error_message": error.message,
+        "updated_at": step.at,
+        "replies": pack_replies(settlement.replies.values()) if settlement.outcome is None else None,
+    }
+
+
+def _twins_of(connection: Connection, request_ids: Sequence[RequestId]) -> dict[RequestId, list[Twin]]:
+    found: dict[RequestId, list[Twin]] = defaultdict(list)
+    for block in _blocks(request_ids):
+        query = select(tables.workflow_requests).where(_twins.request_id.in_(block))
+        for row in connection.execute(query.order_by(_twins.workflow_request_id)).mappings():
+            found[RequestId(row["request_id"])].append(_twin(row))
+    return found
+
+
+def _twin(row: RowMapping) -> Twin:
+    return Twin(
+        workflow_request_id=WorkflowRequestId(row["workflow_request_id"]),
+        state=row["state"],
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        is_final=bool(row["is_final"]),
+        is_definite=bool(row["is_definite"]),
+        error=ServerError(code=row["error_code"], message=row["error_message"]),
+    )
+
+
+def _adoption(twin: Twin) -> dict[str, Any]:
+    return {
+        "workflow_id": twin.workflow_request_id,
+        "state_": twin.state,
+        "outcome_": twin.outcome or "",
+        "final": int(twin.is_final),
+        "definite": int(twin.is_definite),
+        "code": twin.error.code,
+        "message": twin.error.message,
+    }
+
+
+def _present(connection: Connection, request_ids: Sequence[RequestId]) -> dict[RequestId, dict[str, Any]]:
+    """Return what the requests say now, where they speak for a twin at all."""
+    present = {}
+    for block in _blocks(request_ids):
+        query = select(tables.requests).where(_known.request_id.in_(block), _known.stage == Stage.SUBMITTED)
+        for row in connection.execute(query).mappings():
+            present[RequestId(row["request_id"])] = {
+                "workflow_id": row["workflow_request_id"],
+                "state_": row["state"],
+                "outcome_": row["outcome"],
+                "final": row["is_final"],
+                "definite": row["is_definite"],
+                "code": row["error_code"],
+                "message": row["error_message"],
+            }
+    return present
+
+
+def _blocks(request_ids: Sequence[RequestId]) -> Iterable[Sequence[RequestId]]:
+    return (request_ids[at : at + _IDS_IN_QUERY] for at in range(0, len(request_ids), _IDS_IN_QUERY))

@@ -1,0 +1,71 @@
+"""In doubt, resolved: the server's list decides, and only a whole reading of it says "not created"."""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from batch_issuer.batch.ids import BatchId
+from batch_issuer.batch.outcomes import ServerError
+from batch_issuer.gateway import Answer, AnswerKind
+from batch_issuer.ledger import Ledger, Missing, RequestRecord
+from batch_issuer.ledger.requests import requests_in_doubt
+from batch_issuer.submission import pause
+from batch_issuer.tracking.polling import Reading, View, read_states
+
+log = logging.getLogger(__name__)
+
+_READINGS: Final = 3
+_ONE_SECOND: Final = timedelta(seconds=1)
+"""The ledger's times have whole seconds: a request may have been sent so much later."""
+_KEEPS_CHANGING: Final = Answer(
+    kind=AnswerKind.IN_DOUBT,
+    error=ServerError(message="entries slipped from page to page while the list was read"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What a look-up brought."""
+
+    may_send_again: int = 0
+    """How many requests the server does not have: they are not sent, under the same id."""
+    failure: Answer | None = None
+    """Why the list could not be read, if so; the requests stay in doubt."""
+
+
+async def resolve_doubts(
+    view: View, ledger: Ledger, batch: BatchId, since: date, *, wait: timedelta
+) -> Resolved:
+    """Look all requests that are in doubt up in the server's list, in one reading.
+
+    One that is found takes over the server's id and state. "Not found" counts only after `wait` (the
+    time-out of an exchange and what the server takes to list a request) has passed since it was
+    marked for sending, and after one whole reading; then the request is not sent.
+    """
+    doubtful = await ledger.read(requests_in_doubt, batch)
+    if not doubtful:
+        return Resolved()
+    last_sent = max(datetime.fromisoformat(sent_at) for _, sent_at in doubtful)
+    left = last_sent + wait + _ONE_SECOND - view.clock.now()
+    if left > timedelta(0):
+        await pause(left.total_seconds(), view.clock, view.stopping)
+    if view.stopping.is_set():
+        return Resolved()
+    reading = await _read_whole(view, [record for record, _ in doubtful], since)
+    if reading.failure is not None:
+        return Resolved(failure=reading.failure)
+    at = view.clock.timestamp()
+    if reading.missing:
+        await view.journal.record(*(Missing(request_id=missing, at=at) for missing in reading.missing))
+    log.info("looked up what was in doubt", extra={"batch": batch, "count": len(doubtful)})
+    return Resolved(may_send_again=len(reading.missing))
+
+
+async def _read_whole(view: View, records: list[RequestRecord], since: date) -> Reading:
+    """Read until nothing is missing or the list was read whole; a list that keeps shifting is a failure."""
+    for _ in range(_READINGS):
+        reading = await read_states(view, records, since, whole=True)
+        if reading.failure is not None or reading.is_whole or not reading.missing:
+            return reading
+    return Reading(asked=reading.asked, missing=reading.missing, failure=_KEEPS_CHANGING)
