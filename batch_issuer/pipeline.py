@@ -33,6 +33,7 @@ from batch_issuer.ledger.requests import (
 from batch_issuer.ledger.transitions import mark_interrupted
 from batch_issuer.reports import Ending, Summary, summarise, write_reports
 from batch_issuer.retrying import nothing_to_retry, plan_retry
+from batch_issuer.settings import Settings
 from batch_issuer.submission import Stop, Submitter
 from batch_issuer.submission.sending_lock import sending_lock, sent_folders
 from batch_issuer.tracking import (
@@ -42,6 +43,7 @@ from batch_issuer.tracking import (
     Wait,
     decide_waiting,
     first_day_of,
+    look_up_refused,
     read_states,
     resolve_doubts,
     wait_until_final,
@@ -102,8 +104,9 @@ async def retry(services: Services, batch: str, wait: Wait = _NO_WAIT) -> Summar
     with sending_lock(accepted.folder, known.batch):
         async with open_api(services, access) as api:
             refused = await services.ledger.read(refused_requests, known.batch)
-            reading = await read_states(api.view(), refused, first_day_of(known.created_at), whole=True)
-        if reading.failure is not None:
+            since, wait_first = first_day_of(known.created_at), _settle_after(services.settings)
+            reading = await look_up_refused(api.view(), refused, since, wait=wait_first)
+        if reading.failure is not None or services.stopping.is_set():
             return await _report_reading(services, accepted, reading, code=ExitCode.NOT_FINISHED)
         planned, left = await services.ledger.write(plan_retry, known)
     if not planned:
@@ -170,7 +173,7 @@ async def _send(
 
 async def _submit(api: Api, batch: Batch, inner: InnerCall) -> Stop | None:
     """Send what is not sent, look up what is in doubt, and again, until nothing more can be sent."""
-    services, settings = api.services, api.services.settings
+    services = api.services
     await services.ledger.write(mark_interrupted, batch.batch, services.clock.timestamp())
     stages = await services.ledger.read(count_by_stage, batch.batch)
     services.progress.requests_planned(stages.get(Stage.NOT_SENT, 0))
@@ -179,18 +182,26 @@ async def _submit(api: Api, batch: Batch, inner: InnerCall) -> Stop | None:
         stopping=services.stopping,
         on_rest=lambda _: services.progress.request_at_rest(),
     )
-    settle_after = timedelta(seconds=settings.timeout + settings.settle)
     while True:
         stop = await submitter.submit_all(_unsent(services.ledger, batch.batch))
         if stop is not None or services.stopping.is_set():
             return stop
         resolved = await resolve_doubts(
-            api.view(), services.ledger, batch.batch, first_day_of(batch.created_at), wait=settle_after
+            api.view(),
+            services.ledger,
+            batch.batch,
+            first_day_of(batch.created_at),
+            wait=_settle_after(services.settings),
         )
         if resolved.failure is not None:
             return _unresolved(resolved.failure)
         if not resolved.may_send_again:
             return None
+
+
+def _settle_after(settings: Settings) -> timedelta:
+    """How long after it was sent a request must show in the server's list, if the server has it."""
+    return timedelta(seconds=settings.timeout + settings.settle)
 
 
 def _unresolved(failure: Answer) -> Stop:

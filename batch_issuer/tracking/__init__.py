@@ -2,7 +2,7 @@
 
 from batch_issuer.tracking.cases import Decision
 from batch_issuer.tracking.deciding import Desk, decide_waiting
-from batch_issuer.tracking.doubts import Resolved, resolve_doubts
+from batch_issuer.tracking.doubts import Resolved, look_up_refused, resolve_doubts
 from batch_issuer.tracking.polling import Reading, View, first_day_of, read_states
 from batch_issuer.tracking.waiting import Wait, wait_until_final
 
@@ -15,6 +15,7 @@ __all__ = [
     "Wait",
     "decide_waiting",
     "first_day_of",
+    "look_up_refused",
     "read_states",
     "resolve_doubts",
     "wait_until_final",

@@ -46,10 +46,7 @@ async def resolve_doubts(
     doubtful = await ledger.read(requests_in_doubt, batch)
     if not doubtful:
         return Resolved()
-    last_sent = max(datetime.fromisoformat(sent_at) for _, sent_at in doubtful)
-    left = last_sent + wait + _ONE_SECOND - view.clock.now()
-    if left > timedelta(0):
-        await pause(left.total_seconds(), view.clock, view.stopping)
+    await _let_pass(view, [sent_at for _, sent_at in doubtful], wait)
     if view.stopping.is_set():
         return Resolved()
     reading = await _read_whole(view, [record for record, _ in doubtful], since)
@@ -60,6 +57,25 @@ async def resolve_doubts(
         await view.journal.record(*(Missing(request_id=missing, at=at) for missing in reading.missing))
     log.info("looked up what was in doubt", extra={"batch": batch, "count": len(doubtful)})
     return Resolved(may_send_again=len(reading.missing))
+
+
+async def look_up_refused(
+    view: View, refused: list[RequestRecord], since: date, *, wait: timedelta
+) -> Reading:
+    """Look requests up that the server has refused, before their rows get new ids.
+
+    What a server or a proxy refused, and has all the same, is taken over; it may take `wait` to show.
+    """
+    await _let_pass(view, [record.updated_at for record in refused], wait)
+    return await _read_whole(view, refused, since)
+
+
+async def _let_pass(view: View, times: list[str], wait: timedelta) -> None:
+    """Wait until some time has passed since the last of the ledger's times."""
+    last = max((datetime.fromisoformat(time) for time in times), default=view.clock.now() - wait)
+    left = last + wait + _ONE_SECOND - view.clock.now()
+    if left > timedelta(0):
+        await pause(left.total_seconds(), view.clock, view.stopping)
 
 
 async def _read_whole(view: View, records: list[RequestRecord], since: date) -> Reading:

@@ -141,6 +141,26 @@ async def test_retry_takes_over_what_the_server_has_after_all(tmp_path: Path) ->
     assert outcomes(again) == {"pending": 3}
 
 
+async def test_retry_waits_until_a_refused_request_would_show_in_the_list(tmp_path: Path) -> None:
+    async with open_world(tmp_path, Scenario(list_lag_seconds=20)) as world:
+        world.sandbox.will_answer(400, accept_first=True)
+        first = await world.issue(world.write(customers(3)))
+        again = await world.run(lambda services: retry(services, first.batch.batch))
+        assert world.sandbox.posts == 1
+    assert outcomes(again) == {"pending": 3}
+
+
+async def test_retry_plans_nothing_while_entries_slip_through_the_list(tmp_path: Path) -> None:
+    async with open_world(tmp_path, Scenario(list_shift="miss"), chunk_size=1, concurrency=1) as world:
+        for _ in range(3):
+            world.sandbox.will_answer(400)
+        first = await world.issue(world.write(customers(230)))
+        again = await world.run(lambda services: retry(services, first.batch.batch))
+        sent = [customer for record in world.sandbox.requests for customer in record.customers]
+    assert len(sent) == len(set(sent))
+    assert outcomes(again) in ({"failed": 3, "pending": 227}, {"pending": 230})
+
+
 async def test_of_two_twins_the_one_that_ran_counts(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         world.sandbox.will_drop_the_connection(after_accepting=True)
