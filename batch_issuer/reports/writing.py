@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from batch_issuer.batch.exit_codes import ExitCode, exit_code
 from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.requests import Stage
 from batch_issuer.errors import ReportsNotWritten
 from batch_issuer.intake import Source, read_blocks
 from batch_issuer.ledger import Batch, BatchStage
@@ -55,6 +56,8 @@ class _Totals:
     lines: int = 0
     in_vain: int = 0
     retriable: int = 0
+    unsent_reason: str = ""
+    """Why a request is not sent or in doubt, as the ledger has it."""
 
 
 def write_reports(
@@ -82,6 +85,8 @@ def _write_requests(connection: Connection, batch: Batch, folder: Path, totals: 
             write([request_line(record)])
             totals.states[shown_state(record)] += 1
             totals.retriable += record.is_retriable
+            if record.stage in {Stage.NOT_SENT, Stage.IN_DOUBT}:
+                totals.unsent_reason = totals.unsent_reason or record.error.message
             if len(totals.requests) < _ON_PAGE:
                 totals.requests.append(RequestOnPage.from_record(record))
 
@@ -127,6 +132,14 @@ def _count(accounted: AccountedRow, totals: _Totals) -> None:
         )
 
 
+def _unfinished(totals: _Totals) -> str:
+    """Say why rows are left, where nothing else has said it."""
+    left = totals.outcomes[Outcome.NOT_SENT] + totals.outcomes[Outcome.IN_DOUBT]
+    if not left or not totals.unsent_reason:
+        return ""
+    return f"{left:,} {'row' if left == 1 else 'rows'} could not be sent: {totals.unsent_reason}"
+
+
 def _summarise(batch: Batch, folder: Path, totals: _Totals, ending: Ending) -> Summary:
     is_refused = batch.stage is BatchStage.REFUSED
     code = exit_code(totals.outcomes, in_vain=totals.in_vain, stopped=ending.exit_code)
@@ -140,6 +153,6 @@ def _summarise(batch: Batch, folder: Path, totals: _Totals, ending: Ending) -> S
         in_vain=totals.in_vain,
         exit_code=ExitCode.INPUT_REFUSED if is_refused else code,
         next_command=next_command(batch, totals.outcomes, folder, retriable=totals.retriable),
-        message=ending.message,
+        message=ending.message or _unfinished(totals),
         problems=totals.problems,
     )

@@ -222,6 +222,13 @@ async def test_a_server_that_is_down_leaves_everything_unsent(tmp_path: Path) ->
     assert summary.next_command == f"batch-issuer resume {summary.batch.batch}"
 
 
+async def test_a_single_request_that_finds_no_server_says_why(tmp_path: Path) -> None:
+    async with open_world(tmp_path, base_url="http://127.0.0.1:9") as world:
+        summary = await world.issue(world.write(customers(2)))
+    assert summary.exit_code is ExitCode.NOT_FINISHED
+    assert summary.message.startswith("2 rows could not be sent: no connection")
+
+
 async def test_wrong_credentials_stop_the_batch_with_a_code_of_their_own(tmp_path: Path) -> None:
     async with open_world(tmp_path, password="wrong") as world:
         summary = await world.issue(world.write(customers(30)))
