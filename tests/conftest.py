@@ -1,6 +1,7 @@
 """What many tests share: a clock they move, a sandbox, ledgers on disk, and builders of our values."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.requests import Group, IssueRequest
@@ -20,6 +22,12 @@ from batch_issuer.ledger.batches import insert_batch
 from batch_issuer.ledger.requests import insert_requests, iterate_records
 from batch_issuer.redaction import Redactor
 from batch_issuer.sandbox import Credentials, Sandbox, Scenario
+
+# how fast a busy machine is says nothing about the product; in CI every run draws the same examples
+settings.register_profile(
+    "steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("steady")
 
 BADGE = "0123456789abcdef01234567"
 BATCH = BatchId("20260302-044500-abcdef")
