@@ -3,7 +3,8 @@
 from batch_issuer.ledger.batches import Batch, BatchStage
 from batch_issuer.ledger.database import Ledger, ledger_exists, open_ledger
 from batch_issuer.ledger.journal import Journal, open_journal, see_through
-from batch_issuer.ledger.requests import RequestRecord, RequestRows, Unsent
+from batch_issuer.ledger.request_rows import RequestRows
+from batch_issuer.ledger.requests import RequestRecord, Unsent
 from batch_issuer.ledger.transitions import Answered, Missing, Sending, Split, Transition
 from batch_issuer.ledger.workflow_requests import Said
 

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, selec
 
 from batch_issuer.batch.holding import NOTHING_HELD, HeldRows, OtherRequest
 from batch_issuer.batch.ids import BatchId, RequestId
-from batch_issuer.batch.outcomes import Settlement
 from batch_issuer.batch.requests import Group
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.batches import Batch, BatchStage
@@ -20,34 +19,16 @@ from batch_issuer.ledger.packing import (
     pack_rows,
     unpack_customers,
     unpack_holders,
-    unpack_replies,
     unpack_rows,
 )
-from batch_issuer.ledger.requests import RequestRecord, RequestRows
+from batch_issuer.ledger.request_rows import RequestRows, requests_with_rows, settlement_of
+from batch_issuer.ledger.requests import PLACE, RequestRecord
 
 _ROWS_IN_BLOCK: Final = 100_000
 _GROUPS_IN_QUERY: Final = 100
 _IDS_IN_QUERY: Final = 500
 _known = tables.requests.c
 _GROUP = (_known.badge_meta_id, _known.owner_type, _known.reference_id, _known.issue_event_date)
-_PLACE = (_known.chunk, _known.halvings, _known.generation)
-_with_rows = (
-    select(
-        tables.requests,
-        tables.request_rows.c.customers.label("packed"),
-        tables.request_rows.c.rows,
-        tables.workflow_requests.c.replies,
-    )
-    .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-    .outerjoin(
-        tables.workflow_requests,
-        and_(
-            _known.request_id == tables.workflow_requests.c.request_id,
-            _known.workflow_request_id == tables.workflow_requests.c.workflow_request_id,
-        ),
-    )
-)
-"""Requests that own rows, with what the server replied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +71,10 @@ def iterate_requests_of(
     """Yield what accepted batches of a server and organisation, besides one, have of some groups."""
     known = tables.batches.c
     query = (
-        _with_rows.join(tables.batches, _known.batch == known.batch)
+        requests_with_rows.join(tables.batches, _known.batch == known.batch)
         .where(known.base_url == base_url, known.org_id == org_id)
         .where(known.stage == BatchStage.ACCEPTED, known.batch != (besides or ""))
-        .order_by(*_GROUP, _known.batch, *_PLACE)
+        .order_by(*_GROUP, _known.batch, *PLACE)
     )
     for at in range(0, len(groups), _GROUPS_IN_QUERY):
         keys = [
@@ -112,12 +93,8 @@ def _other(facts: RowMapping) -> OtherRequest:
         group=record.group,
         customers=unpack_customers(facts["packed"]),
         stage=record.stage,
-        settlement=partial(_settlement, record, facts["replies"]),
+        settlement=partial(settlement_of, record, facts["replies"]),
     )
-
-
-def _settlement(record: RequestRecord, replies: bytes | None) -> Settlement:
-    return record.settlement(unpack_replies(replies) if replies else ())
 
 
 def insert_held_rows(connection: Connection, batch: BatchId, held: HeldRows) -> None:
@@ -172,16 +149,10 @@ def iterate_carriers(connection: Connection, holders: Sequence[RequestId]) -> It
     for at in range(0, len(holders), _IDS_IN_QUERY):
         query = _carriers(holders[at : at + _IDS_IN_QUERY])
         for facts in connection.execute(query.execution_options(yield_per=200)).mappings():
-            record = RequestRecord.from_row(facts)
             yield Carrier(
                 holder=RequestId(facts["holder"]),
                 batch=BatchId(facts["batch"]),
-                request=RequestRows(
-                    record=record,
-                    customers=unpack_customers(facts["packed"]),
-                    rows=unpack_rows(facts["rows"]),
-                    settlement=_settlement(record, facts["replies"]),
-                ),
+                request=RequestRows.from_row(facts),
             )
 
 
@@ -196,4 +167,4 @@ def _carriers(holders: Sequence[RequestId]) -> Select[tuple[object, ...]]:
     line = line.union_all(
         select(line.c.holder, heir.c.request_id).join(heir, heir.c.origin == line.c.request_id)
     )
-    return _with_rows.add_columns(line.c.holder).join(line, line.c.request_id == _known.request_id)
+    return requests_with_rows.add_columns(line.c.holder).join(line, line.c.request_id == _known.request_id)

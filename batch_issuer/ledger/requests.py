@@ -20,18 +20,17 @@ from sqlalchemy import (
 
 from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, Outcome, Reply, ServerError, Settlement
-from batch_issuer.batch.requests import CustomerIds, Group, IssueRequest, RowNumbers, Stage
+from batch_issuer.batch.requests import Group, IssueRequest, Stage
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.packing import (
     pack_customers,
     pack_rows,
     unpack_customers,
-    unpack_replies,
     unpack_rows,
 )
 
 _known = tables.requests.c
-_PLACE = (_known.chunk, _known.halvings, _known.generation)
+PLACE = (_known.chunk, _known.halvings, _known.generation)
 """The order of requests: by chunk, halves in their order, later generations behind earlier ones."""
 
 
@@ -114,16 +113,6 @@ class RequestRecord:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RequestRows:
-    """One request with its rows and what the server said of them."""
-
-    record: RequestRecord
-    customers: CustomerIds
-    rows: RowNumbers
-    settlement: Settlement
-
-
 def insert_requests(
     connection: Connection, batch: BatchId, planned: Sequence[IssueRequest], origin: str = ""
 ) -> None:
@@ -177,8 +166,8 @@ def unsent_requests(
     rows = connection.execute(
         select(tables.requests, tables.request_rows.c.customers.label("packed"), tables.request_rows.c.rows)
         .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .where(_known.batch == batch, _known.stage == Stage.NOT_SENT, tuple_(*_PLACE) > after)
-        .order_by(*_PLACE)
+        .where(_known.batch == batch, _known.stage == Stage.NOT_SENT, tuple_(*PLACE) > after)
+        .order_by(*PLACE)
         .limit(limit)
     ).mappings()
     return [
@@ -196,7 +185,7 @@ def requests_in_doubt(connection: Connection, batch: BatchId) -> list[tuple[Requ
             and_(attempt.request_id == _known.request_id, attempt.attempt == _known.attempts),
         )
         .where(_known.batch == batch, _known.stage == Stage.IN_DOUBT)
-        .order_by(*_PLACE)
+        .order_by(*PLACE)
     ).mappings()
     return [(RequestRecord.from_row(row), row["sent_at"]) for row in rows]
 
@@ -207,7 +196,7 @@ def refused_requests(connection: Connection, batch: BatchId) -> list[RequestReco
     rows = connection.execute(
         select(tables.requests)
         .where(_known.batch == batch, or_(_known.stage == Stage.REFUSED, failed))
-        .order_by(*_PLACE)
+        .order_by(*PLACE)
     ).mappings()
     return [RequestRecord.from_row(row) for row in rows]
 
@@ -220,7 +209,7 @@ def load_requests(
         select(tables.requests, tables.request_rows.c.customers.label("packed"), tables.request_rows.c.rows)
         .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
         .where(_known.batch == batch, _known.request_id.in_(request_ids))
-        .order_by(*_PLACE)
+        .order_by(*PLACE)
     )
     return [_issue_request(row) for row in connection.execute(query).mappings()]
 
@@ -267,7 +256,7 @@ def open_requests(connection: Connection, batch: BatchId) -> list[RequestRecord]
     rows = connection.execute(
         select(tables.requests)
         .where(_known.batch == batch, or_(_is_open, _may_have_a_twin, _has_an_open_twin))
-        .order_by(*_PLACE)
+        .order_by(*PLACE)
     ).mappings()
     return [RequestRecord.from_row(row) for row in rows]
 
@@ -289,55 +278,9 @@ def unfinished_batches(connection: Connection) -> frozenset[BatchId]:
 
 def iterate_records(connection: Connection, batch: BatchId) -> Iterator[RequestRecord]:
     """Yield all requests of a batch in order of chunks."""
-    query = select(tables.requests).where(_known.batch == batch).order_by(*_PLACE)
+    query = select(tables.requests).where(_known.batch == batch).order_by(*PLACE)
     for row in connection.execute(query.execution_options(yield_per=1_000)).mappings():
         yield RequestRecord.from_row(row)
-
-
-def iterate_rows(connection: Connection, batch: BatchId) -> Iterator[tuple[RequestId, RowNumbers]]:
-    """Yield which input rows each request of a batch carries, in order of chunks."""
-    query = (
-        select(_known.request_id, tables.request_rows.c.rows)
-        .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .where(_known.batch == batch)
-        .order_by(*_PLACE)
-    )
-    for request_id, rows in connection.execute(query.execution_options(yield_per=1_000)):
-        yield RequestId(request_id), unpack_rows(rows)
-
-
-def iterate_request_rows(
-    connection: Connection, batch: BatchId, request_ids: Sequence[RequestId] | None = None
-) -> Iterator[RequestRows]:
-    """Yield requests with their rows and replies: those named, or all of a batch, by chunk."""
-    query = (
-        select(
-            tables.requests,
-            tables.request_rows.c.customers.label("packed"),
-            tables.request_rows.c.rows,
-            tables.workflow_requests.c.replies,
-        )
-        .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .outerjoin(
-            tables.workflow_requests,
-            and_(
-                _known.request_id == tables.workflow_requests.c.request_id,
-                _known.workflow_request_id == tables.workflow_requests.c.workflow_request_id,
-            ),
-        )
-        .where(_known.batch == batch)
-        .order_by(*_PLACE)
-    )
-    if request_ids is not None:
-        query = query.where(_known.request_id.in_(request_ids))
-    for facts in connection.execute(query.execution_options(yield_per=200)).mappings():
-        record = RequestRecord.from_row(facts)
-        yield RequestRows(
-            record=record,
-            customers=unpack_customers(facts["packed"]),
-            rows=unpack_rows(facts["rows"]),
-            settlement=record.settlement(unpack_replies(facts["replies"]) if facts["replies"] else ()),
-        )
 
 
 def _group(facts: RowMapping) -> Group:

@@ -9,7 +9,8 @@ from batch_issuer.batch.exit_codes import ExitCode, exit_code
 from batch_issuer.batch.outcomes import Outcome, row_outcome
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import iterate_problems
-from batch_issuer.ledger.requests import iterate_records, iterate_request_rows
+from batch_issuer.ledger.request_rows import iterate_request_rows
+from batch_issuer.ledger.requests import iterate_records
 from batch_issuer.reports.held import HeldAccounts
 from batch_issuer.reports.requests_file import shown_state
 from batch_issuer.reports.summary import ProblemTally, Summary, next_command

@@ -14,7 +14,7 @@ from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake import RawBlock
 from batch_issuer.ledger import RequestRecord, RequestRows
 from batch_issuer.ledger.batches import iterate_duplicates, iterate_problems
-from batch_issuer.ledger.requests import iterate_request_rows, iterate_rows
+from batch_issuer.ledger.request_rows import iterate_request_rows, iterate_rows
 from batch_issuer.reports.held import HeldAccounts, HeldRow
 
 _IDS_IN_QUERY: Final = 500

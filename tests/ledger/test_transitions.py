@@ -7,10 +7,9 @@ from batch_issuer.batch.outcomes import InnerAnswer, Outcome, Reply, ServerError
 from batch_issuer.batch.requests import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import Answered, Ledger, RequestRecord, RequestRows, Said, Sending, Transition
+from batch_issuer.ledger.request_rows import iterate_request_rows, iterate_rows
 from batch_issuer.ledger.requests import (
     count_by_stage,
-    iterate_request_rows,
-    iterate_rows,
     open_requests,
     unsent_requests,
 )

@@ -18,7 +18,7 @@ from batch_issuer.gateway import sending_access
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import list_batches
 from batch_issuer.ledger.held_rows import load_held_rows
-from batch_issuer.ledger.requests import iterate_request_rows
+from batch_issuer.ledger.request_rows import iterate_request_rows
 from batch_issuer.pipeline import retry, show
 from batch_issuer.planning import MaxInvalid
 from batch_issuer.reports import Summary
