@@ -71,6 +71,11 @@ def test_the_runtime_lock_is_part_of_the_development_lock() -> None:
     assert runtime < development
 
 
+def test_the_runtime_lock_holds_the_drivers_of_every_ledger() -> None:
+    locked = {pin.split("==")[0] for pin in pins("requirements.lock")}
+    assert {"aiosqlite", "psycopg", "psycopg-binary"} <= locked
+
+
 def test_the_blank_template_holds_the_header_alone() -> None:
     assert (TEMPLATES / "blank.csv").read_bytes() == b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\r\n"
 
@@ -115,6 +120,20 @@ def test_the_sandbox_lets_the_issuer_in(services: dict[str, Any]) -> None:
     assert settings.password.get_secret_value() == known.maker_password
     assert settings.ui_auth_token is not None
     assert settings.ui_auth_token.get_secret_value() == known.maker_ui_token
+
+
+def test_a_team_issues_as_one_person_does_but_with_the_ledger_in_postgresql(services: dict[str, Any]) -> None:
+    server = services["postgres"]["environment"]
+    environment = dict(services["team-issuer"]["environment"])
+    user, password, database = (server[f"POSTGRES_{name}"] for name in ("USER", "PASSWORD", "DB"))
+    assert environment.pop("BATCH_ISSUER_LEDGER") == f"postgresql://{user}:{password}@postgres/{database}"
+    assert environment == services["issuer"]["environment"]
+    assert set(services["team-issuer"]["depends_on"]) == {"sandbox", "postgres"}
+
+
+def test_the_database_of_a_team_is_not_open_to_other_hosts(services: dict[str, Any]) -> None:
+    ports = services["postgres"].get("ports", [])
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_the_image_runs_as_an_ordinary_user() -> None:
