@@ -1,6 +1,7 @@
 """Accepts an input file: copies, checks and plans it, and records all of that before anything is sent."""
 
 import asyncio
+import errno
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,11 +38,12 @@ from batch_issuer.ledger.batches import find_batch, insert_batch, insert_problem
 from batch_issuer.planning import MaxInvalid, RowCollector, plan_requests
 from batch_issuer.recording import forget, forget_recorded, record_plan, refuse_same_content
 from batch_issuer.reports.files import sync_folder
-from batch_issuer.submission.sending_lock import recording_lock
+from batch_issuer.submission import Lease
 
 OnInvalid = Literal["stop", "skip"]
 _LEFT_BEHIND: Final = timedelta(days=1)
 """A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
+_FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,9 @@ def input_options(facts: Mapping[str, Any]) -> InputOptions:
 async def accept(services: Services, file: Path, options: IssueOptions, access: Access) -> Accepted:
     """Copy, check, plan and record a file; from then on only the copy and the ledger count.
 
-    Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, Interrupted,
-    UsageError; after each of them neither the ledger nor the output folder knows the file. Killed at
-    any moment it leaves nothing that the ledger knows, or a batch that `accept_again` finishes.
+    Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, BatchInUse,
+    Interrupted, UsageError; after each of them neither the ledger nor the output folder knows the file.
+    Killed at any moment it leaves nothing that the ledger knows, or a batch that `accept_again` finishes.
     """
     settings = services.settings
     await asyncio.to_thread(remove_leftovers, settings.output, before=services.clock.now() - _LEFT_BEHIND)
@@ -106,11 +108,11 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
         raise
     accepted = Accepted(batch=batch, source=replace(source, path=folder / COPY_NAME), folder=folder)
     try:
-        with recording_lock(accepted.folder, batch.batch):
-            await services.ledger.write(insert_batch, batch)
-            return await _record(services, accepted, options)
-    except (InputRefused, AlreadyIssued, Interrupted):
-        await _forget_file(services, accepted)
+        async with services.lease(batch.batch) as lease:
+            await lease.write(insert_batch, batch)
+            return await _record(services, lease, accepted, options, forget_on=_FORGOTTEN_AFTER)
+    except BatchInUse:  # the same content was named alike for another output folder at the same moment
+        _discard(accepted)
         raise
 
 
@@ -121,20 +123,16 @@ async def accept_again(services: Services, batch: Batch) -> Accepted:
     After InputRefused or AlreadyIssued neither the ledger nor the output folder knows the file.
     """
     accepted = await reopen(services, batch)
-    try:
-        with recording_lock(accepted.folder, batch.batch):
-            present = await services.ledger.read(find_batch, batch.batch)
-            if present is None or present.stage is not BatchStage.RECORDING:
-                raise BatchInUse(batch.batch)  # somebody else has finished it meanwhile
-            await forget_recorded(services.ledger, batch.batch)
-            return await _record(services, accepted, recorded_options(batch))
-    except (InputRefused, AlreadyIssued):
-        await _forget_file(services, accepted)
-        raise
+    async with services.lease(batch.batch) as lease:
+        present = await services.ledger.read(find_batch, batch.batch)
+        if present is None or present.stage is not BatchStage.RECORDING:
+            raise BatchInUse(batch.batch)  # somebody else has finished it meanwhile
+        await forget_recorded(lease, batch.batch)
+        options = recorded_options(batch)
+        return await _record(services, lease, accepted, options, forget_on=(InputRefused, AlreadyIssued))
 
 
-async def _forget_file(services: Services, accepted: Accepted) -> None:
-    await forget(services.ledger, accepted.batch.batch)
+def _discard(accepted: Accepted) -> None:
     StagedInput(folder=accepted.folder, sha256=accepted.batch.input_sha256).discard()
 
 
@@ -184,6 +182,7 @@ async def _new_batch(
         input_name=file.name,
         input_sha256=staged.sha256,
         settings={**services.settings.public(), **decided},
+        timeline=services.ledger.timeline,
         created_at=services.clock.timestamp(),
         started_at=services.clock.timestamp(),
     )
@@ -200,14 +199,35 @@ def _name_folder(services: Services, staged: StagedInput, batch: BatchId) -> Pat
         sync_folder(folder)
         sync_folder(folder.parent)
     except OSError as exc:
+        if exc.errno in {errno.ENOTEMPTY, errno.EEXIST}:  # the same content came at the same moment
+            raise BatchInUse(batch) from exc
         raise OutputNotWritable(folder.parent, exc.strerror) from exc
     return folder
 
 
-async def _record(services: Services, accepted: Accepted, options: IssueOptions) -> Accepted:
+async def _record(
+    services: Services,
+    lease: Lease,
+    accepted: Accepted,
+    options: IssueOptions,
+    *,
+    forget_on: tuple[type[Exception], ...],
+) -> Accepted:
+    """Record a file, and forget all of it where that ends in one of some errors."""
+    try:
+        return await _record_all(services, lease, accepted, options)
+    except forget_on:
+        await forget(lease, accepted.batch.batch)
+        _discard(accepted)
+        raise
+
+
+async def _record_all(
+    services: Services, lease: Lease, accepted: Accepted, options: IssueOptions
+) -> Accepted:
     """Record problems, plan and requests in short transactions, and the acceptance in the last."""
     batch = accepted.batch
-    checked = await _check(services, batch.batch, accepted.source)
+    checked = await _check(services, lease, batch.batch, accepted.source)
     refusal = refuse_invalid(checked, options)
     counted = replace(
         batch,
@@ -218,7 +238,8 @@ async def _record(services: Services, accepted: Accepted, options: IssueOptions)
     )
     table, chunk_size = checked.rows.table(), batch.settings["chunk_size"]
     plan = await asyncio.to_thread(plan_requests, table, chunk_size=chunk_size)
-    recorded = await record_plan(services.ledger, counted, plan, is_guarded=not (refusal or options.again))
+    is_guarded = not (refusal or options.again)
+    recorded = await record_plan(services, lease, counted, plan, is_guarded=is_guarded)
     return replace(accepted, batch=recorded, refusal=refusal)
 
 
@@ -239,7 +260,7 @@ class Checked:
         self.invalid += len(frame.raw.numbers) - len(frame.frame)
 
 
-async def _check(services: Services, batch: BatchId, source: Source) -> Checked:
+async def _check(services: Services, lease: Lease, batch: BatchId, source: Source) -> Checked:
     """Check all rows, recording problems as they come."""
     checked = Checked()
     frames = check_rows(source)
@@ -247,7 +268,7 @@ async def _check(services: Services, batch: BatchId, source: Source) -> Checked:
         if services.stopping.is_set():
             raise Interrupted("stopped while the file was checked; nothing was accepted, and nothing sent")
         if frame.problems:
-            await services.ledger.write(insert_problems, batch, frame.raw.numbers[0], frame.problems)
+            await lease.write_block(insert_problems, batch, frame.raw.numbers[0], frame.problems)
         services.progress.rows_checked(len(frame.raw.numbers))
     return checked
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,9 +11,10 @@ from batch_issuer.batch.ids import BatchId
 from batch_issuer.clock import Clock
 from batch_issuer.gateway import Access, Client, InnerCall, open_client
 from batch_issuer.ledger import Journal, Ledger, open_journal, open_ledger
+from batch_issuer.processes import Process, this_process
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
-from batch_issuer.submission import Pace, Route
+from batch_issuer.submission import Lease, LeaseTerms, Pace, Route, hold_lease
 from batch_issuer.tracking import View
 
 _SPARE_CONNECTIONS: Final = 2
@@ -56,6 +57,15 @@ class Services:
     redact: Redactor
     stopping: asyncio.Event
     progress: Progress = field(default_factory=NoProgress)
+    process: Process = field(default_factory=this_process)
+
+    def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
+        """Hold the lease of a batch, or of what else only one process may do at a time.
+
+        Raises BatchInUse where another process holds it.
+        """
+        terms = LeaseTerms.for_requests(timeout=self.settings.timeout, settle=self.settings.settle)
+        return hold_lease(self.ledger, name, terms=terms, process=self.process, clock=self.clock)
 
     def batch_folder(self, batch: str) -> Path:
         """Return the folder of a batch's files."""
@@ -70,11 +80,12 @@ class Api:
     pace: Pace
     services: Services
 
-    def route(self, inner: InnerCall, *, batch: BatchId, org_id: str) -> Route:
+    def route(self, inner: InnerCall, lease: Lease, *, batch: BatchId, org_id: str) -> Route:
         """Return what submitting a batch needs."""
         settings = self.services.settings
         return Route(
             batch=batch,
+            lease=lease,
             org_id=org_id,
             client=self.client,
             inner=inner,
@@ -99,10 +110,15 @@ class Api:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, clock: Clock, stopping: asyncio.Event, progress: Progress | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    stopping: asyncio.Event,
+    progress: Progress | None = None,
+    process: Process | None = None,
 ) -> AsyncIterator[Services]:
     """Open the ledger and its journal, and close them in the other order."""
-    async with open_ledger(settings.ledger_url) as ledger, open_journal(ledger) as journal:
+    async with open_ledger(settings.ledger_url, clock) as ledger, open_journal(ledger) as journal:
         yield Services(
             settings=settings,
             ledger=ledger,
@@ -111,6 +127,7 @@ async def open_services(
             redact=Redactor(settings.secrets()),
             stopping=stopping,
             progress=progress or NoProgress(),
+            process=process or this_process(),
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,14 +12,24 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _uptime() -> float:
+    # the monotonic clock stands still while a machine is suspended, a lease does not
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
     """The machine's clock by default."""
 
     now: Callable[[], datetime] = _utc_now
     """The present instant, in UTC."""
+    uptime: Callable[[], float] = _uptime
+    """Seconds since the machine started, those spent suspended included; it never jumps."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Wait for some seconds."""
+    tick: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Wait for some seconds in the background of the work: a clock whose sleep moves time on at once
+    would run away with what ticks for ever."""
     random: Callable[[], float] = random.random
     """A number from 0 up to 1."""
 

@@ -11,6 +11,7 @@ BatchIssuerError (1)
 ├── NotFinished (5)
 │   ├── LedgerUnavailable
 │   ├── ReportsNotWritten
+│   ├── BatchTakenOver
 │   └── Interrupted
 ├── NoPermission (6)
 └── Guarded (7)
@@ -104,11 +105,22 @@ class LedgerUnavailable(NotFinished):
 class ReportsNotWritten(NotFinished):
     """The ledger holds everything, but a file for the user could not be written."""
 
-    def __init__(self, batch: BatchId, reason: str | None) -> None:
-        """Name the batch and what the system says."""
+    def __init__(self, batch: BatchId, reason: str | None, *, remedy: str = "make room") -> None:
+        """Name the batch, what the system says, and what to do."""
         super().__init__(
             f"the files of batch {batch} can't be written ({reason}); nothing is lost: "
-            f"make room, then run `batch-issuer resume {batch}`"
+            f"{remedy}, then run `batch-issuer resume {batch}`"
+        )
+
+
+class BatchTakenOver(NotFinished):
+    """This process stood still for so long that another one went on with its batch."""
+
+    def __init__(self, batch: str) -> None:
+        """Name the batch."""
+        super().__init__(
+            f"this process stood still for too long, and another one has taken over batch {batch}; nothing "
+            f"is lost: `batch-issuer show {batch}` tells how far it is"
         )
 
 
@@ -143,6 +155,7 @@ class AlreadyIssued(Guarded):
 class BatchInUse(Guarded):
     """Another process works on this batch."""
 
-    def __init__(self, batch: BatchId) -> None:
-        """Name the batch."""
-        super().__init__(f"another process works on batch {batch}; wait for it to end")
+    def __init__(self, batch: str, *, who: str = "another process", seconds: float | None = None) -> None:
+        """Name the batch, who works on it, and after how many seconds it counts as gone."""
+        gone = "" if seconds is None else f"; if it is gone, try again in {max(1, round(seconds))} s"
+        super().__init__(f"{who} works on batch {batch}; wait for it to end{gone}")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +31,13 @@ from batch_issuer.ledger.requests import (
     unfinished_batches,
     unsent_requests,
 )
-from batch_issuer.ledger.transitions import mark_interrupted
-from batch_issuer.reports import Ending, Summary, summarise, write_reports
+from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
+from batch_issuer.recording import when_guards_are_free
+from batch_issuer.reports import Ending, Summary, reports_lock, summarise, write_reports
 from batch_issuer.retrying import nothing_to_retry, plan_retry
-from batch_issuer.settings import Settings
-from batch_issuer.submission import Stop, Submitter
-from batch_issuer.submission.sending_lock import sending_lock, sent_folders
+from batch_issuer.settings import Settings, without_password
+from batch_issuer.submission import Lease, Stop, Submitter
+from batch_issuer.submission.sent_folders import mark_as_sent, sent_folders
 from batch_issuer.tracking import (
     Decision,
     Desk,
@@ -68,7 +70,8 @@ async def _refuse_foreign_batches(services: Services) -> None:
     known = {batch.batch for batch in await services.ledger.read(list_batches)}
     foreign = [name for name in sent_folders(services.settings.output) if name not in known]
     if foreign:
-        raise ForeignBatches(services.settings.output, foreign, services.settings.ledger_url)
+        ledger = without_password(services.settings.ledger_url)
+        raise ForeignBatches(services.settings.output, foreign, ledger)
 
 
 async def resume(services: Services, batch: str | None, wait: Wait = _NO_WAIT) -> Summary:
@@ -101,14 +104,15 @@ async def retry(services: Services, batch: str, wait: Wait = _NO_WAIT) -> Summar
     known = await find(services.ledger, batch)
     _check_same_server(known, access)
     accepted = await reopen(services, known)
-    with sending_lock(accepted.folder, known.batch):
+    async with services.lease(known.batch) as lease:
         async with open_api(services, access) as api:
             refused = await services.ledger.read(refused_requests, known.batch)
             since, wait_first = first_day_of(known.created_at), _settle_after(services.settings)
             reading = await look_up_refused(api.view(), refused, since, wait=wait_first)
         if reading.failure is not None or services.stopping.is_set():
             return await _report_reading(services, accepted, reading, code=ExitCode.NOT_FINISHED)
-        planned, left = await services.ledger.write(plan_retry, known)
+        plan = partial(lease.write, plan_retry, known, lease)
+        planned, left = await when_guards_are_free(services, plan)
     if not planned:
         return await _report(services, accepted, message=nothing_to_retry(left))
     return await _send(services, accepted, access, inner, wait)
@@ -157,28 +161,31 @@ async def _send(
     """Submit what is not sent, write the files, then follow. The one way for every command that sends."""
     batch = accepted.batch
     async with open_api(services, access) as api:
-        with sending_lock(accepted.folder, batch.batch):
-            stop = await _submit(api, batch, inner)
-        summary = await _report(
-            services,
-            accepted,
-            message=stop.message if stop else _interrupted(services),
-            code=stop.exit_code if stop else None,
-        )
+        async with services.lease(batch.batch) as lease:
+            mark_as_sent(accepted.folder)
+            stop = await _submit(api, batch, inner, lease)
+            summary = await _report(
+                services,
+                accepted,
+                message=stop.message if stop else _interrupted(services),
+                code=stop.exit_code if stop else None,
+                lease=lease,
+            )
         if stop is not None or services.stopping.is_set() or not wait.seconds:
             return summary
         reading = await _follow(api, batch, wait)
     return await _report_reading(services, accepted, reading, code=None)
 
 
-async def _submit(api: Api, batch: Batch, inner: InnerCall) -> Stop | None:
+async def _submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop | None:
     """Send what is not sent, look up what is in doubt, and again, until nothing more can be sent."""
-    services = api.services
-    await services.ledger.write(mark_interrupted, batch.batch, services.clock.timestamp())
+    services, at = api.services, api.services.clock.timestamp()
+    await lease.write(mark_interrupted, batch.batch, at)
+    await lease.write(mark_forgotten, batch.batch, timeline=services.ledger.timeline, at=at)
     stages = await services.ledger.read(count_by_stage, batch.batch)
     services.progress.requests_planned(stages.get(Stage.NOT_SENT, 0))
     submitter = Submitter(
-        api.route(inner, batch=batch.batch, org_id=batch.org_id),
+        api.route(inner, lease, batch=batch.batch, org_id=batch.org_id),
         stopping=services.stopping,
         on_rest=lambda _: services.progress.request_at_rest(),
     )
@@ -189,7 +196,7 @@ async def _submit(api: Api, batch: Batch, inner: InnerCall) -> Stop | None:
         resolved = await resolve_doubts(
             api.view(),
             services.ledger,
-            batch.batch,
+            lease.key,
             first_day_of(batch.created_at),
             wait=_settle_after(services.settings),
         )
@@ -247,24 +254,34 @@ async def _report_reading(
 
 
 async def _report(
-    services: Services, accepted: Accepted, *, message: str = "", code: ExitCode | None = None
+    services: Services,
+    accepted: Accepted,
+    *,
+    message: str = "",
+    code: ExitCode | None = None,
+    lease: Lease | None = None,
 ) -> Summary:
-    """Write all files from one snapshot of the ledger, and note how the batch stands."""
+    """Write all files from one snapshot of the ledger, and note how the batch stands.
+
+    Whoever has sent does so under its lease. Raises BatchTakenOver where that is another's by now.
+    """
+    batch = accepted.batch.batch
     ending = Ending(finished_at=services.clock.timestamp(), exit_code=code, message=message)
 
     def write() -> Summary:
         with services.ledger.snapshot() as connection:
-            batch = find_batch(connection, accepted.batch.batch) or accepted.batch
+            known = find_batch(connection, batch) or accepted.batch
             return write_reports(
-                connection, batch=batch, source=accepted.source, folder=accepted.folder, ending=ending
+                connection, batch=known, source=accepted.source, folder=accepted.folder, ending=ending
             )
 
-    summary = await asyncio.to_thread(write)
-    await services.ledger.write(
-        update_batch,
-        accepted.batch.batch,
-        {"finished_at": ending.finished_at, "exit_code": summary.exit_code},
-    )
+    if lease is not None:
+        await lease.renew()
+    note = services.ledger.write if lease is None else lease.write
+    async with reports_lock(accepted.folder, batch, services.clock):
+        summary = await asyncio.to_thread(write)
+        stands = {"finished_at": ending.finished_at, "exit_code": summary.exit_code}
+        await note(update_batch, batch, stands)
     return summary
 
 

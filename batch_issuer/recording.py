@@ -1,17 +1,19 @@
 """Records the plan of a batch and accepts it, so that no customer is sent the same group by two batches."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
+from batch_issuer.assembly import Services
 from batch_issuer.batch.ids import BatchId
-from batch_issuer.errors import AlreadyIssued
-from batch_issuer.ledger import Batch, Ledger
+from batch_issuer.errors import AlreadyIssued, BatchInUse, Interrupted
+from batch_issuer.ledger import Batch, LeaseKey, Ledger
 from batch_issuer.ledger.batches import (
     delete_plan,
     delete_problems,
@@ -20,49 +22,109 @@ from batch_issuer.ledger.batches import (
     insert_duplicates,
     update_batch,
 )
+from batch_issuer.ledger.dialects import Lock, lock_for_all
 from batch_issuer.ledger.held_rows import GuardMark, guard_mark, insert_held_rows, iterate_requests_of
+from batch_issuer.ledger.leases import find_holder
 from batch_issuer.ledger.requests import insert_requests
 from batch_issuer.planning import Plan, find_held
+from batch_issuer.submission import Lease
+
+T = TypeVar("T")
 
 _REQUESTS_IN_TRANSACTION: Final = 1_000
 _TRIES: Final = 5
+_PATIENCE: Final = 1.0
 _COUNTED: Final = ("stage", "rows", "invalid", "duplicates", "already_issued", "repairs")
 Step = Callable[[Connection], None]
 
 
-async def record_plan(ledger: Ledger, batch: Batch, plan: Plan, *, is_guarded: bool) -> Batch:
+class GuardsHeld(Exception):
+    """Another process accepts a batch alone: wait."""
+
+
+async def record_plan(
+    services: Services, lease: Lease, batch: Batch, plan: Plan, *, is_guarded: bool
+) -> Batch:
     """Record a plan in short transactions, and the batch's new stage in the last; return it as recorded.
 
     `is_guarded` keeps customers back that other batches hold. Who holds them is read before the plan is
-    recorded; where other batches were accepted meanwhile, the plan is recorded once more. Raises
-    AlreadyIssued where the same content was accepted meanwhile.
+    recorded; where other batches were accepted meanwhile, the plan is recorded once more, and in the end
+    alone. Raises AlreadyIssued where the same content was accepted meanwhile, and Interrupted.
     """
+    recording = _Recording(services=services, lease=lease, batch=batch)
     if not is_guarded:
-        return await _record(ledger, batch, plan, None) or batch
+        return await recording.record(plan) or batch
     for _ in range(_TRIES):
-        mark, free = await asyncio.to_thread(_read_guard, ledger, batch, plan)
-        recorded = await _record(ledger, batch, free, mark)
+        recorded = await recording.try_guarded(plan)
         if recorded is not None:
             return recorded
-        await _forget_plan(ledger, batch.batch)
-    return await ledger.write(_record_at_once, batch, plan)
+    async with _alone(services, batch) as alone:
+        while (recorded := await recording.try_guarded(plan, alone=alone)) is None:
+            pass  # no other is accepted now, unless this process stood still for longer than its lease
+    return recorded
 
 
-async def forget_recorded(ledger: Ledger, batch: BatchId) -> None:
+async def forget_recorded(lease: Lease, batch: BatchId) -> None:
     """Forget what was recorded of a batch that was never accepted, and keep the batch itself."""
-    await _forget_plan(ledger, batch)
-    await ledger.write(delete_problems, batch)
+    await _forget_plan(lease, batch)
+    await lease.write(delete_problems, batch)
 
 
-async def forget(ledger: Ledger, batch: BatchId) -> None:
+async def forget(lease: Lease, batch: BatchId) -> None:
     """Forget a batch that was never accepted."""
-    await forget_recorded(ledger, batch)
-    await ledger.write(delete_recording, batch)
+    await forget_recorded(lease, batch)
+    await lease.write(delete_recording, batch)
 
 
-async def _forget_plan(ledger: Ledger, batch: BatchId) -> None:
-    while await ledger.write(delete_plan, batch):
+async def _forget_plan(lease: Lease, batch: BatchId) -> None:
+    while await lease.write_block(delete_plan, batch):
         pass
+
+
+def enter_guards(
+    connection: Connection, batch: Batch, lease: Lease, *, alone: LeaseKey | None = None
+) -> None:
+    """Keep out whoever else decides the guards of a server, until this transaction ends.
+
+    Raises GuardsHeld where another process accepts a batch alone; `alone` is the key of whoever does.
+    """
+    lock_for_all(connection, Lock.GUARDS)
+    key = alone or LeaseKey(name=_guards_of(batch), owner="")
+    if find_holder(connection, key, lease.claim) is not None:
+        raise GuardsHeld
+
+
+async def when_guards_are_free(services: Services, work: Callable[[], Awaitable[T]]) -> T:
+    """Do some work that enters the guards, and again for as long as another process has them.
+
+    Raises Interrupted where a stop is asked for meanwhile.
+    """
+    while True:
+        try:
+            return await work()
+        except GuardsHeld:
+            if services.stopping.is_set():
+                raise Interrupted("stopped while another batch was accepted; nothing was sent") from None
+            await services.clock.sleep(_PATIENCE)
+
+
+@asynccontextmanager
+async def _alone(services: Services, batch: Batch) -> AsyncIterator[LeaseKey]:
+    """Keep every other batch of the server from being accepted, over many short transactions."""
+    async with AsyncExitStack() as stack:
+
+        async def enter() -> Lease:
+            try:
+                return await stack.enter_async_context(services.lease(_guards_of(batch)))
+            except BatchInUse as exc:
+                raise GuardsHeld from exc
+
+        lease = await when_guards_are_free(services, enter)
+        yield lease.key
+
+
+def _guards_of(batch: Batch) -> str:
+    return f"guards {batch.base_url} {batch.org_id}"
 
 
 def hold_back(
@@ -91,22 +153,36 @@ def _free(connection: Connection, batch: Batch, plan: Plan) -> Plan:
     return hold_back(connection, plan, base_url=batch.base_url, org_id=batch.org_id, besides=batch.batch)
 
 
-async def _record(ledger: Ledger, batch: Batch, plan: Plan, mark: GuardMark | None) -> Batch | None:
-    """Record a plan in short transactions; return None where its guard was read too early."""
-    for step in _steps(batch, plan):
-        await ledger.write(step)
-    recorded = _counted(batch, plan)
-    return recorded if await ledger.write(_accept, recorded, mark) else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recording:
+    """Records one batch under its lease."""
 
+    services: Services
+    lease: Lease
+    batch: Batch
 
-def _record_at_once(connection: Connection, batch: Batch, plan: Plan) -> Batch:
-    """Record a plan while nobody else can be accepted: long, so only where the short way was overtaken."""
-    free = _free(connection, batch, plan)
-    for step in _steps(batch, free):
-        step(connection)
-    recorded = _counted(batch, free)
-    _accept(connection, recorded, guard_mark(connection, batch))
-    return recorded
+    async def try_guarded(self, plan: Plan, *, alone: LeaseKey | None = None) -> Batch | None:
+        """Record what other batches leave of a plan; return None, and leave nothing, if more came."""
+        mark, free = await asyncio.to_thread(_read_guard, self.services.ledger, self.batch, plan)
+        recorded = await self.record(free, mark, alone=alone)
+        if recorded is None:
+            await _forget_plan(self.lease, self.batch.batch)
+        return recorded
+
+    async def record(
+        self, plan: Plan, mark: GuardMark | None = None, *, alone: LeaseKey | None = None
+    ) -> Batch | None:
+        """Record a plan in short transactions; return None where its guard was read too early."""
+        for step in _steps(self.batch, plan):
+            await self.lease.write_block(step)
+        recorded = replace(self.batch, duplicates=len(plan.duplicates), already_issued=len(plan.held))
+
+        def accept(connection: Connection) -> bool:
+            enter_guards(connection, recorded, self.lease, alone=alone)
+            return _accept(connection, recorded, mark)
+
+        is_accepted = await when_guards_are_free(self.services, partial(self.lease.write, accept))
+        return recorded if is_accepted else None
 
 
 def _steps(batch: Batch, plan: Plan) -> Iterator[Step]:
@@ -126,12 +202,8 @@ def _insert_held(connection: Connection, batch: BatchId, plan: Plan) -> None:
     insert_held_rows(connection, batch, plan.held)
 
 
-def _counted(batch: Batch, plan: Plan) -> Batch:
-    return replace(batch, duplicates=len(plan.duplicates), already_issued=len(plan.held))
-
-
 def _accept(connection: Connection, batch: Batch, mark: GuardMark | None) -> bool:
-    """Decide the guards and accept, in the one transaction that no other can enter.
+    """Decide the guards and accept, in a transaction that has entered the guards.
 
     A mark that is no longer that of the ledger accepts nothing.
     """

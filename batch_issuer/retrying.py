@@ -8,14 +8,17 @@ from batch_issuer.ledger import Batch
 from batch_issuer.ledger.held_rows import iterate_others
 from batch_issuer.ledger.requests import load_requests, refused_requests, retire_request
 from batch_issuer.planning import renew
+from batch_issuer.recording import enter_guards
+from batch_issuer.submission import Lease
 
 
-def plan_retry(connection: Connection, batch: Batch) -> tuple[int, int]:
+def plan_retry(connection: Connection, batch: Batch, lease: Lease) -> tuple[int, int]:
     """Plan new requests for those that may be retried; count these, and those that may not.
 
     One of whose customers another batch holds by now is left as it is, in the transaction that plans,
-    for the same reason for which a new batch would not send them.
+    for the same reason for which a new batch would not send them. Raises GuardsHeld.
     """
+    enter_guards(connection, batch, lease)
     refused = refused_requests(connection, batch.batch)
     retriable = [record.request_id for record in refused if record.is_retriable]
     planned = 0

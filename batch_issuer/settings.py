@@ -8,8 +8,8 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(2 * 1024**3, ge=1, description="size of an input file at most")
     max_rows: int = Field(50_000_000, ge=1, le=4_000_000_000, description="data rows at most")
     max_cell_chars: int = Field(4096, ge=32, le=100_000, description="characters in a cell at most")
-    ledger: Annotated[str | None, Field(description="sqlite:///PATH; OUTPUT/ledger.db by default")] = None
+    ledger: SecretStr | None = Field(
+        None, description="sqlite:///PATH or postgresql://USER@HOST/NAME; OUTPUT/ledger.db by default"
+    )
     output: Path = Field(Path("output"), description="folder for the batches' files")
 
     @classmethod
@@ -112,12 +114,10 @@ class Settings(BaseSettings):
 
     @field_validator("ledger")
     @classmethod
-    def _durable(cls, url: str | None) -> str | None:
-        path = (url or "").removeprefix("sqlite:///")
-        # SQLite keeps a nameless ledger, or one of these, in memory: it would be lost with the process
-        if url is not None and (path in {url, ""} or path.startswith((":memory:", "file:")) or "?" in path):
-            raise ValueError("must be sqlite:///PATH")
-        return url
+    def _durable(cls, ledger: SecretStr | None) -> SecretStr | None:
+        if ledger is not None:
+            _check_ledger(ledger.get_secret_value())
+        return ledger
 
     @field_validator("timezone")
     @classmethod
@@ -138,14 +138,19 @@ class Settings(BaseSettings):
     @property
     def ledger_url(self) -> str:
         """Where the ledger is: beside the batches' files unless a setting says otherwise."""
-        return self.ledger or f"sqlite:///{self.output / 'ledger.db'}"
+        if self.ledger is None:
+            return f"sqlite:///{self.output / 'ledger.db'}"
+        return self.ledger.get_secret_value()
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret, for the redactor."""
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, SecretStr):
+            if isinstance(value, SecretStr) and name != "ledger":  # a path is none, and stands in messages
                 yield value.get_secret_value()
+        password = _password_of(self.ledger_url)
+        if password:
+            yield from {password, unquote(password)}
         if self.username and self.password:
             yield f"{self.username}:{self.password.get_secret_value()}"
         if self.checker_username and self.checker_password:
@@ -154,9 +159,10 @@ class Settings(BaseSettings):
     def public(self) -> dict[str, object]:
         """Return what may be shown and stored: every setting but the secrets and the user names."""
         shown = self.model_dump(mode="json", exclude_none=True, exclude={"username", "checker_username"})
-        return {
+        public = {
             name: value for name, value in shown.items() if not isinstance(getattr(self, name), SecretStr)
         }
+        return public if self.ledger is None else {**public, "ledger": without_password(self.ledger_url)}
 
 
 def secret_names() -> frozenset[str]:
@@ -268,6 +274,30 @@ def _check_url(url: str, *, allow_http: bool) -> None:
         raise ValueError("must be https://host alone; paths belong in WORKFLOW_PATH and REQUESTS_PATH")
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ValueError("must use https (plain http only for this machine, or with ALLOW_HTTP=true)")
+
+
+def _check_ledger(url: str) -> None:
+    path = url.removeprefix("sqlite:///")
+    if url.startswith("postgresql://"):
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise ValueError("is no address; write it as postgresql://USER@HOST/NAME") from None
+        if "password" in parse_qs(parts.query):
+            raise ValueError("must hold its password before the @: postgresql://USER:PASSWORD@HOST/NAME")
+    # SQLite keeps a nameless ledger, or one of these, in memory: it would be lost with the process
+    elif path in {url, ""} or path.startswith((":memory:", "file:")) or "?" in path:
+        raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/NAME")
+
+
+def _password_of(url: str) -> str:
+    return (urlsplit(url).password or "") if url.startswith("postgresql://") else ""
+
+
+def without_password(url: str) -> str:
+    """Return a ledger's URL as it may be shown."""
+    password = _password_of(url)
+    return url.replace(f":{password}@", ":***@", 1) if password else url
 
 
 def is_loopback(host: str) -> bool:

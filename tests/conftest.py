@@ -17,9 +17,20 @@ from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.clock import Clock
 from batch_issuer.gateway import Access, Client, InnerCall, open_client
 from batch_issuer.gateway.access import BasicLogin, OAuthClient
-from batch_issuer.ledger import Batch, BatchStage, Journal, Ledger, RequestRecord, open_journal, open_ledger
+from batch_issuer.ledger import (
+    Batch,
+    BatchStage,
+    Journal,
+    LeaseKey,
+    Ledger,
+    RequestRecord,
+    open_journal,
+    open_ledger,
+)
 from batch_issuer.ledger.batches import insert_batch
+from batch_issuer.ledger.leases import Claim, take_lease
 from batch_issuer.ledger.requests import insert_requests, iterate_records
+from batch_issuer.processes import Process, this_process
 from batch_issuer.redaction import Redactor
 from batch_issuer.sandbox import Credentials, Sandbox, Scenario
 
@@ -29,8 +40,11 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+pytest_plugins = ["tests.postgresql"]  # servers and databases of PostgreSQL
+
 BADGE = "0123456789abcdef01234567"
 BATCH = BatchId("20260302-044500-abcdef")
+KEY = LeaseKey(name=BATCH, owner="ours")
 START = datetime(2026, 3, 2, 4, 45, tzinfo=UTC)
 KNOWN = Credentials()
 
@@ -42,7 +56,9 @@ class FakeClock:
         self.at = at
         self.jitter = 0.5
         self.slept: list[float] = []
-        self.clock = Clock(now=lambda: self.at, sleep=self.sleep, random=lambda: self.jitter)
+        self.clock = Clock(
+            now=lambda: self.at, uptime=self.seconds, sleep=self.sleep, random=lambda: self.jitter
+        )
 
     def advance(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
@@ -129,9 +145,21 @@ def make_batch(*, stage: BatchStage = BatchStage.ACCEPTED) -> Batch:
 
 
 async def plan(ledger: Ledger, requests: Sequence[IssueRequest]) -> None:
-    """Record a batch of these requests, none of them sent."""
+    """Record a batch of these requests, none of them sent, whose lease is held under KEY."""
     await ledger.write(insert_batch, make_batch())
     await ledger.write(insert_requests, BATCH, requests)
+    await ledger.write(take_lease, KEY, make_claim(ledger))
+
+
+def make_claim(
+    ledger: Ledger, *, seconds: float = 60, uptime: float = 0, process: Process | None = None
+) -> Claim:
+    return Claim(
+        process=process or this_process(),
+        length=timedelta(seconds=seconds),
+        now=ledger.now,
+        uptime=lambda: uptime,
+    )
 
 
 async def records_of(ledger: Ledger) -> list[RequestRecord]:
@@ -140,14 +168,15 @@ async def records_of(ledger: Ledger) -> list[RequestRecord]:
 
 def open_connections(ledger: Ledger) -> int:
     """Count connections that are in use: none may be between two calls."""
-    pools = (ledger._engine.sync_engine.pool, ledger._threads.pool)
+    database = ledger._database
+    pools = (database.engine.sync_engine.pool, database.threads.pool)
     return sum(pool.checkedout() for pool in pools)  # type: ignore[attr-defined]  # every pool of a file has it
 
 
 @asynccontextmanager
-async def ledger_at(path: Path) -> AsyncIterator[Ledger]:
+async def ledger_at(path: Path, clock: Clock | None = None) -> AsyncIterator[Ledger]:
     """Open a ledger, and fail where a connection is left open."""
-    async with open_ledger(f"sqlite:///{path}") as ledger:
+    async with open_ledger(f"sqlite:///{path}", clock or Clock()) as ledger:
         yield ledger
         assert open_connections(ledger) == 0
 
@@ -182,9 +211,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def ledger(ledger_path: Path, migrated: Path) -> AsyncIterator[Ledger]:
+async def ledger(ledger_path: Path, migrated: Path, time: FakeClock) -> AsyncIterator[Ledger]:
     shutil.copyfile(migrated, ledger_path)
-    async with ledger_at(ledger_path) as opened:
+    async with ledger_at(ledger_path, time.clock) as opened:
         yield opened
 
 

@@ -1,11 +1,12 @@
 """The border to the database: the durable record of batches, requests and attempts."""
 
 from batch_issuer.ledger.batches import Batch, BatchStage
-from batch_issuer.ledger.database import Ledger, ledger_exists, open_ledger
+from batch_issuer.ledger.database import Ledger, Query, ledger_exists, open_ledger
 from batch_issuer.ledger.journal import Journal, open_journal, see_through
+from batch_issuer.ledger.leases import LeaseKey
 from batch_issuer.ledger.request_rows import RequestRows
 from batch_issuer.ledger.requests import RequestRecord, Unsent
-from batch_issuer.ledger.transitions import Answered, Missing, Sending, Split, Transition
+from batch_issuer.ledger.transitions import Answered, Missing, Sending, Transition
 from batch_issuer.ledger.workflow_requests import Said
 
 __all__ = [
@@ -13,13 +14,14 @@ __all__ = [
     "Batch",
     "BatchStage",
     "Journal",
+    "LeaseKey",
     "Ledger",
     "Missing",
+    "Query",
     "RequestRecord",
     "RequestRows",
     "Said",
     "Sending",
-    "Split",
     "Transition",
     "Unsent",
     "ledger_exists",

@@ -51,6 +51,8 @@ class Batch:
     started_at: str = ""
     finished_at: str = ""
     exit_code: ExitCode | None = None
+    timeline: int = 0
+    """That of the database when the batch was last known to be all there."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:

@@ -1,42 +1,77 @@
-"""The query of the pace: a GCRA (generic cell rate algorithm) in one row for each server."""
+"""The queries of the pace: a GCRA (generic cell rate algorithm) in one row for each server."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, select, update
 
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import upsert
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=2)
 _MOST_CALLERS: Final = 5_000
+_known = tables.pace.c
+Now = Callable[[Connection], datetime]
 
 
-def reserve_call(
-    connection: Connection, server: str, clock: Callable[[], datetime], interval: timedelta
-) -> timedelta:
-    """Reserve the next free instant of a server's pace, and return how long it is until then."""
-    now = clock()  # read here: waiting for the database must not count as time since the last call
-    next_at = _next_at(connection, server)
-    if next_at - now > _LONGEST_RETRY_AFTER + _MOST_CALLERS * interval:
-        next_at = now  # written while a clock was wrong: nobody could have meant it
-    start = max(next_at, now)
-    _set(connection, server, start + interval)
-    return start - now
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The turn of one call."""
+
+    delay: timedelta
+    """How long it is until then."""
+    not_before: datetime
+    """What the latest 429 had put off when the turn was given; a later one makes it void."""
 
 
-def postpone_calls(connection: Connection, server: str, until: datetime) -> None:
-    """Keep every later call away until an instant, as a 429 asks for."""
-    _set(connection, server, max(_next_at(connection, server), until))
+def reserve_call(connection: Connection, server: str, now: Now, interval: timedelta) -> Turn:
+    """Reserve the next free instant of a server's pace."""
+    next_at, not_before = _locked(connection, server)
+    instant = now(
+        connection
+    )  # read here: waiting for the database must not count as time since the last call
+    if next_at - instant > _LONGEST_RETRY_AFTER + _MOST_CALLERS * interval:
+        next_at = instant  # written while a clock was wrong: nobody could have meant it
+    start = max(next_at, instant)
+    _set(connection, server, start + interval, not_before)
+    return Turn(delay=start - instant, not_before=not_before)
 
 
-def _next_at(connection: Connection, server: str) -> datetime:
-    row = select(tables.pace.c.next_at).where(tables.pace.c.server == server)
-    return _EPOCH + timedelta(microseconds=connection.execute(row).scalar_one_or_none() or 0)
+def postpone_calls(connection: Connection, server: str, now: Now, delay: timedelta) -> None:
+    """Keep every call away for some time, as a 429 asks for: also those that have their turn already."""
+    next_at, not_before = _locked(connection, server)
+    until = now(connection) + delay
+    _set(connection, server, max(next_at, until), max(not_before, until))
 
 
-def _set(connection: Connection, server: str, at: datetime) -> None:
-    row = upsert(tables.pace).values(server=server, next_at=(at - _EPOCH) // timedelta(microseconds=1))
-    connection.execute(row.on_conflict_do_update(set_={"next_at": row.excluded.next_at}))
+def is_void(connection: Connection, server: str, turn: Turn) -> bool:
+    """Tell whether a 429 came after a turn was given."""
+    row = select(_known.not_before).where(_known.server == server)
+    return _instant(connection.execute(row).scalar_one_or_none() or 0) != turn.not_before
+
+
+def _locked(connection: Connection, server: str) -> tuple[datetime, datetime]:
+    """Return the row of a server, which nobody else changes until this transaction ends."""
+    query = select(_known.next_at, _known.not_before).where(_known.server == server).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        new = upsert(connection, tables.pace).values(server=server, next_at=0)
+        connection.execute(new.on_conflict_do_nothing())
+        row = connection.execute(query).one()
+    return _instant(row.next_at), _instant(row.not_before)
+
+
+def _set(connection: Connection, server: str, next_at: datetime, not_before: datetime) -> None:
+    values = {"next_at": _number(next_at), "not_before": _number(not_before)}
+    connection.execute(update(tables.pace).where(_known.server == server).values(**values))
+
+
+def _instant(number: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=number)
+
+
+def _number(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)

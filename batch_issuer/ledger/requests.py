@@ -176,11 +176,14 @@ def unsent_requests(
 
 
 def requests_in_doubt(connection: Connection, batch: BatchId) -> list[tuple[RequestRecord, str]]:
-    """Return the requests in doubt, each with the time at which it was last marked for sending."""
+    """Return the requests in doubt, each with the time at which it was last marked for sending.
+
+    One that a database has forgotten to have been sent has the time at which that was noticed.
+    """
     attempt = tables.attempts.c
     rows = connection.execute(
-        select(tables.requests, attempt.sent_at)
-        .join(
+        select(tables.requests, func.coalesce(attempt.sent_at, _known.updated_at).label("sent_at"))
+        .outerjoin(
             tables.attempts,
             and_(attempt.request_id == _known.request_id, attempt.attempt == _known.attempts),
         )

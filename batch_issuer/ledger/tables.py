@@ -47,6 +47,7 @@ batches = Table(
     _text("started_at"),
     _text("finished_at"),
     Column("exit_code", Integer),
+    _count("timeline"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 
@@ -77,6 +78,7 @@ requests = Table(
     _count("doubts"),
     _text("submitted_at"),
     _text("updated_at"),
+    _text("owner"),
     Index("requests_by_batch", "batch", "chunk"),
     Index("requests_by_group", "badge_meta_id", "owner_type", "reference_id", "issue_event_date"),
     Index("requests_by_origin", "origin"),
@@ -162,5 +164,23 @@ pace = Table(
     metadata,
     Column("server", Text, primary_key=True),
     Column("next_at", BigInteger, nullable=False),
+    Column("not_before", BigInteger, nullable=False, server_default="0"),
 )
-"""When the next API call of a server and organisation may start: microseconds since 1970."""
+"""When the next API call of a server and organisation may start, and what the latest 429 put off:
+microseconds since 1970."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("owner"),
+    _text("host"),
+    _text("boot"),
+    _text("namespace"),
+    _count("pid"),
+    _text("started"),
+    Column("expires_at", BigInteger, nullable=False, server_default="0"),
+    Column("expires_uptime", BigInteger, nullable=False, server_default="0"),
+)
+"""Who may do what only one may do at a time, with what tells whether that process is still there. A
+lease runs out in microseconds since 1970, and since its owner's machine started; nobody's has no owner."""

@@ -3,21 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.outcomes import NO_ERROR, ServerError
 from batch_issuer.batch.requests import IssueRequest, Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.leases import LeaseKey, check_lease
 from batch_issuer.ledger.requests import replace_request
 from batch_issuer.ledger.workflow_requests import Said, record_said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """Written before the POST."""
+    """Written before the POST, and only while the lease is held."""
 
+    lease: LeaseKey
     request_id: RequestId
     attempt: int
     at: str
@@ -25,46 +27,51 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """Written after the POST's answer, or after there was none."""
+    """Written after the POST's answer, or after there was none, and only by the owner of that attempt.
 
+    With the answer that a request is too large come its halves, which take its rows over.
+    """
+
+    lease: LeaseKey
     request_id: RequestId
     attempt: int
     at: str
     stage: Stage
     http_status: int | None = None
     error: ServerError = NO_ERROR
+    halves: tuple[IssueRequest, IssueRequest] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Written after a whole reading of the server's list without this request: it was not created."""
+    """Written after a whole reading of the server's list without this request: it was not created.
 
+    Only while the lease is held: for another owner the request may be under way again.
+    """
+
+    lease: LeaseKey
     request_id: RequestId
     at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """Written with the answer that a request is too large: its halves take its rows over."""
-
-    batch: BatchId
-    request_id: RequestId
-    halves: tuple[IssueRequest, IssueRequest]
-
-
-Transition = Sending | Answered | Said | Missing | Split
+Transition = Sending | Answered | Said | Missing
 
 _sending = (
     update(tables.requests)
     .where(tables.requests.c.request_id == bindparam("id"), tables.requests.c.stage == Stage.NOT_SENT)
-    .values(stage=Stage.SENDING, attempts=bindparam("attempt"), updated_at=bindparam("at"))
+    .values(
+        stage=Stage.SENDING,
+        owner=bindparam("owner_"),
+        attempts=bindparam("attempt"),
+        updated_at=bindparam("at"),
+    )
 )
 _answered = (
     update(tables.requests)
     .where(
         tables.requests.c.request_id == bindparam("id"), tables.requests.c.attempts == bindparam("attempt")
     )
-    .where(tables.requests.c.stage == Stage.SENDING)
+    .where(tables.requests.c.stage == Stage.SENDING, tables.requests.c.owner == bindparam("owner_"))
     .values(
         stage=bindparam("stage_"),
         http_status=bindparam("status"),
@@ -89,18 +96,23 @@ _attempt_answered = (
 
 
 def apply_transitions(connection: Connection, transitions: Sequence[Transition]) -> None:
-    """Write transitions; of each request there is at most one of a kind."""
+    """Write transitions; of each request there is at most one of a kind.
+
+    Raises BatchTakenOver where one needs a lease that is another's by now.
+    """
+    for lease in {step.lease for step in transitions if isinstance(step, Sending | Missing)}:
+        check_lease(connection, lease)
     _apply_sending(connection, [step for step in transitions if isinstance(step, Sending)])
     _apply_answered(connection, [step for step in transitions if isinstance(step, Answered)])
     record_said(connection, [step for step in transitions if isinstance(step, Said)])
     _apply_missing(connection, [step for step in transitions if isinstance(step, Missing)])
-    for step in transitions:
-        if isinstance(step, Split):
-            replace_request(connection, step.batch, step.request_id, step.halves)
 
 
 def _apply_sending(connection: Connection, steps: Sequence[Sending]) -> None:
-    rows = [{"id": step.request_id, "attempt": step.attempt, "at": step.at} for step in steps]
+    rows = [
+        {"id": step.request_id, "attempt": step.attempt, "owner_": step.lease.owner, "at": step.at}
+        for step in steps
+    ]
     if rows:
         if connection.execute(_sending, rows).rowcount != len(rows):
             raise LedgerUnavailable("another process sends the same requests; nothing more is sent from here")
@@ -109,25 +121,31 @@ def _apply_sending(connection: Connection, steps: Sequence[Sending]) -> None:
 
 
 def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
-    rows = [
-        {
-            "id": step.request_id,
-            "attempt": step.attempt,
-            "number": step.attempt,
-            "at": step.at,
-            "stage_": step.stage,
-            "status": step.http_status,
-            "code": step.error.code,
-            "message": step.error.message,
-            "doubt": int(step.stage is Stage.IN_DOUBT),
-            "submitted": step.at if step.stage is Stage.SUBMITTED else "",
-        }
-        for step in steps
-    ]
-    if rows:
-        # a request that the list has settled meanwhile is left as it is: the list knows more
-        connection.execute(_answered, rows)
-        connection.execute(_attempt_answered, rows)
+    # a request that the list has settled meanwhile is left as it is: the list knows more
+    whole = [_facts(step) for step in steps if step.halves is None]
+    if whole:
+        connection.execute(_answered, whole)
+    for step in steps:
+        if step.halves is not None and connection.execute(_answered, _facts(step)).rowcount:
+            replace_request(connection, BatchId(step.lease.name), step.request_id, step.halves)
+    if steps:
+        connection.execute(_attempt_answered, [_facts(step) for step in steps])
+
+
+def _facts(step: Answered) -> dict[str, object]:
+    return {
+        "id": step.request_id,
+        "attempt": step.attempt,
+        "number": step.attempt,
+        "owner_": step.lease.owner,
+        "at": step.at,
+        "stage_": step.stage,
+        "status": step.http_status,
+        "code": step.error.code,
+        "message": step.error.message,
+        "doubt": int(step.stage is Stage.IN_DOUBT),
+        "submitted": step.at if step.stage is Stage.SUBMITTED else "",
+    }
 
 
 _missing = (
@@ -145,11 +163,28 @@ def _apply_missing(connection: Connection, steps: Sequence[Missing]) -> None:
 def mark_interrupted(connection: Connection, batch: BatchId, at: str) -> None:
     """Put requests in doubt that were marked for sending when their process ended.
 
-    Only for the holder of the right to send: for anybody else they are under way.
+    Only for the holder of the batch's lease: for anybody else they are under way.
     """
     known = tables.requests.c
     connection.execute(
         update(tables.requests)
         .where(known.batch == batch, known.stage == Stage.SENDING)
         .values(stage=Stage.IN_DOUBT, doubts=known.doubts + 1, updated_at=at)
+    )
+
+
+def mark_forgotten(connection: Connection, batch: BatchId, *, timeline: int, at: str) -> None:
+    """Put all in doubt that seems unsent, where the database may have lost what was sent.
+
+    Does nothing where the batch is of the database's present timeline.
+    """
+    batches, known = tables.batches.c, tables.requests.c
+    is_it = batches.batch == batch
+    if connection.execute(select(batches.timeline).where(is_it)).scalar_one() == timeline:
+        return
+    connection.execute(update(tables.batches).where(is_it).values(timeline=timeline))
+    connection.execute(
+        update(tables.requests)
+        .where(known.batch == batch, known.stage == Stage.NOT_SENT)
+        .values(stage=Stage.IN_DOUBT, updated_at=at)
     )

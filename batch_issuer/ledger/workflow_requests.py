@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, case, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import NO_ERROR, Outcome, ServerError, ServerRequest, Settlement
 from batch_issuer.batch.requests import Stage
 from batch_issuer.batch.twins import Twin, choose_twin
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.packing import pack_replies
 
 _IDS_IN_QUERY: Final = 500
@@ -30,18 +30,9 @@ class Said:
     settlement: Settlement
 
 
-_words = upsert(tables.workflow_requests)
-_keep_words = _words.on_conflict_do_update(
-    index_elements=["request_id", "workflow_request_id"],
-    set_={
-        name: _words.excluded[name]
-        for name in (
-            *("state", "outcome", "is_final", "is_definite"),
-            *("error_code", "error_message", "updated_at", "replies"),
-        )
-    },
-    # the first final answer stands, and its replies with it: a later one must not change what was reported
-    where=_twins.is_final == 0,
+_WORDS: Final = (
+    *("state", "outcome", "is_final", "is_definite"),
+    *("error_code", "error_message", "updated_at", "replies"),
 )
 _adopt = (
     update(tables.requests)
@@ -68,7 +59,7 @@ def record_said(connection: Connection, steps: Sequence[Said]) -> None:
     """Keep what the server said, and let the twin that counts speak for each request."""
     if not steps:
         return
-    connection.execute(_keep_words, [_words_of(step) for step in steps])
+    _keep_words(connection, [_words_of(step) for step in steps])
     at = {step.request_id: step.at for step in steps}
     present = _present(connection, list(at))
     adopted = []
@@ -83,6 +74,17 @@ def record_said(connection: Connection, steps: Sequence[Said]) -> None:
 def twins_of(connection: Connection, request_id: RequestId) -> list[Twin]:
     """Return the workflow requests that carry one of our request ids."""
     return _twins_of(connection, [request_id]).get(request_id, [])
+
+
+def _keep_words(connection: Connection, words: Sequence[dict[str, Any]]) -> None:
+    new = upsert(connection, tables.workflow_requests)
+    keep = new.on_conflict_do_update(
+        index_elements=["request_id", "workflow_request_id"],
+        set_={name: new.excluded[name] for name in _WORDS},
+        # the first final answer stands, its replies with it: a later one must not change what was reported
+        where=_twins.is_final == 0,
+    )
+    connection.execute(keep, words)
 
 
 def _words_of(step: Said) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The files that the user gets, one module for each; written from the ledger, replaced whole."""
 
 from batch_issuer.reports.figures import summarise
+from batch_issuer.reports.lock import reports_lock
 from batch_issuer.reports.page import OUTCOME_WORDS
 from batch_issuer.reports.row_files import original_line, original_rows_file, problem_text
 from batch_issuer.reports.summary import ProblemTally, Summary, problem_json
@@ -15,6 +16,7 @@ __all__ = [
     "original_rows_file",
     "problem_json",
     "problem_text",
+    "reports_lock",
     "summarise",
     "write_reports",
 ]

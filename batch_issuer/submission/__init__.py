@@ -1,7 +1,20 @@
 """From requests to answers: what is sent, when, and what follows; recorded before it is done."""
 
+from batch_issuer.submission.lease import Lease, LeaseTerms, hold_lease
 from batch_issuer.submission.next_step import NextStep, Situation, Stop, next_step
 from batch_issuer.submission.pace import Pace, pause
 from batch_issuer.submission.submitter import Route, Submitter
 
-__all__ = ["NextStep", "Pace", "Route", "Situation", "Stop", "Submitter", "next_step", "pause"]
+__all__ = [
+    "Lease",
+    "LeaseTerms",
+    "NextStep",
+    "Pace",
+    "Route",
+    "Situation",
+    "Stop",
+    "Submitter",
+    "hold_lease",
+    "next_step",
+    "pause",
+]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from batch_issuer.clock import Clock
 from batch_issuer.ledger import Ledger
-from batch_issuer.ledger.pace import postpone_calls, reserve_call
+from batch_issuer.ledger.pace import is_void, postpone_calls, reserve_call
 from batch_issuer.planning import seconds_between_calls
 
 
@@ -13,7 +13,7 @@ class Pace:
     """Waits for the turn of each API call of one server and organisation."""
 
     def __init__(self, ledger: Ledger, *, server: str, rate: float, clock: Clock) -> None:
-        """Pace calls at 1% under `rate` calls a minute; 0 is unlimited, yet a 429 is still heeded."""
+        """Pace calls at 1% under `rate` calls a minute; 0 is unlimited, yet our own 429 is still heeded."""
         self._ledger = ledger
         self._server = server
         self._interval = timedelta(seconds=seconds_between_calls(rate))
@@ -23,26 +23,31 @@ class Pace:
     async def wait(self, stopping: asyncio.Event) -> None:
         """Return when the next call may start, or as soon as a stop is asked for."""
         while not stopping.is_set():
-            known = self._not_before
-            if self._interval:
-                delay = await self._ledger.write(reserve_call, self._server, self._clock.now, self._interval)
-            else:
-                delay = self._postponed_for()
-            if delay > timedelta(0):
-                await pause(delay.total_seconds(), self._clock, stopping)
-            if self._not_before == known:  # else a 429 came meanwhile, and this turn is void
+            if not await (self._take_turn(stopping) if self._interval else self._sit_out(stopping)):
                 return
 
-    def _postponed_for(self) -> timedelta:
+    async def _take_turn(self, stopping: asyncio.Event) -> bool:
+        """Wait for a turn; tell whether a 429, of any process, made it void meanwhile."""
+        turn = await self._ledger.write(reserve_call, self._server, self._ledger.now, self._interval)
+        if turn.delay <= timedelta(0):
+            return False
+        await pause(turn.delay.total_seconds(), self._clock, stopping)
+        return await self._ledger.read(is_void, self._server, turn)
+
+    async def _sit_out(self, stopping: asyncio.Event) -> bool:
+        """Wait for what a 429 asked for; tell whether there was anything to wait for."""
         left = timedelta(0) if self._not_before is None else self._not_before - self._clock.now()
-        return max(left, timedelta(0))
+        if left <= timedelta(0):
+            return False
+        await pause(left.total_seconds(), self._clock, stopping)
+        return True
 
     async def postpone(self, seconds: float) -> None:
-        """Keep every call away for some seconds."""
-        until = self._clock.now() + timedelta(seconds=seconds)
+        """Keep every call away for some seconds, also those of other processes."""
+        delay = timedelta(seconds=seconds)
+        until = self._clock.now() + delay
         self._not_before = max(until, self._not_before or until)
-        if self._interval:
-            await self._ledger.write(postpone_calls, self._server, until)
+        await self._ledger.write(postpone_calls, self._server, self._ledger.now, delay)
 
 
 async def pause(seconds: float, clock: Clock, stopping: asyncio.Event) -> None:

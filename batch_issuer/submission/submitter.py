@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from batch_issuer.batch.ids import BatchId, RequestId
-from batch_issuer.batch.outcomes import settle
+from batch_issuer.batch.outcomes import ServerError, settle
 from batch_issuer.batch.requests import IssueRequest, Stage
 from batch_issuer.clock import Clock
-from batch_issuer.errors import LedgerUnavailable
+from batch_issuer.errors import LedgerUnavailable, NotFinished
 from batch_issuer.gateway import Answer, AnswerKind, Client, InnerCall
-from batch_issuer.ledger import Answered, Journal, Said, Sending, Split, Transition, Unsent
+from batch_issuer.ledger import Answered, Journal, Said, Sending, Transition, Unsent
 from batch_issuer.planning import halve
 from batch_issuer.submission.breaker import Breaker
+from batch_issuer.submission.lease import Lease
 from batch_issuer.submission.next_step import NextStep, Situation, Stop, next_step
 from batch_issuer.submission.pace import Pace, pause
 
 log = logging.getLogger(__name__)
 
 _RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
+_HELD_BACK: Final = Answer(
+    kind=AnswerKind.NOT_REACHED,
+    error=ServerError(message="this process stood still before it could be sent"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,7 @@ class Route:
     """All that the requests of a batch need on their way to the server."""
 
     batch: BatchId
+    lease: Lease
     org_id: str
     client: Client
     inner: InnerCall
@@ -62,7 +68,7 @@ class Submitter:
         async with asyncio.TaskGroup() as under_way:
             try:
                 await self._start_each(unsent, under_way)
-            except LedgerUnavailable as exc:  # raised in here it would cancel those under way
+            except NotFinished as exc:  # raised in here it would cancel those under way
                 self._stop_batch(Stop(message=str(exc), exit_code=exc.exit_code))
         return self._stop
 
@@ -85,7 +91,7 @@ class Submitter:
             if stage is Stage.SPLIT:
                 for half in self._halves(unsent.request):
                     await self._send(Unsent(request=half))
-        except LedgerUnavailable as exc:
+        except NotFinished as exc:  # the ledger can't be used, or the batch is another process's by now
             self._stop_batch(Stop(message=str(exc), exit_code=exc.exit_code))
         else:
             self._on_rest(stage)
@@ -99,6 +105,7 @@ class Submitter:
             await self._route.pace.wait(self._stopping)
             if self._stopping.is_set():
                 return Stage.NOT_SENT
+            await self._route.lease.ensure()
             attempts += 1
             answer = await self._exchange(request, earlier + attempts)
             situation = Situation(
@@ -129,27 +136,33 @@ class Submitter:
         return halve(request, org_id=self._route.org_id, batch=self._route.batch)
 
     async def _exchange(self, request: IssueRequest, attempt: int) -> Answer:
-        at = self._route.clock.timestamp()
-        await self._route.journal.record(Sending(request_id=request.request_id, attempt=attempt, at=at))
-        return await self._route.client.submit(request, self._route.inner)
+        route = self._route
+        sending = Sending(
+            lease=route.lease.key,
+            request_id=request.request_id,
+            attempt=attempt,
+            at=route.clock.timestamp(),
+        )
+        await route.journal.record(sending)
+        if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
+            return _HELD_BACK
+        return await route.client.submit(request, route.inner)
 
     async def _record(self, request: IssueRequest, attempt: int, answer: Answer, step: NextStep) -> None:
         """Make the answer durable before anything follows from it."""
         at = self._route.clock.timestamp()
         transitions: list[Transition] = [
             Answered(
+                lease=self._route.lease.key,
                 request_id=request.request_id,
                 attempt=attempt,
                 at=at,
                 stage=step.stage,
                 http_status=answer.http_status,
                 error=answer.error,
+                halves=self._halves(request) if step.stage is Stage.SPLIT else None,
             )
         ]
-        if step.stage is Stage.SPLIT:
-            halves = self._halves(request)
-            split = Split(batch=self._route.batch, request_id=request.request_id, halves=halves)
-            transitions.append(split)
         if answer.said is not None:
             settlement = settle(answer.said)
             said = Said(request_id=request.request_id, at=at, said=answer.said, settlement=settlement)
@@ -182,7 +195,7 @@ class Submitter:
         delay = step.again_after if answer.retry_after is None else answer.retry_after
         if answer.kind is AnswerKind.RATE_LIMITED and delay is not None:
             await self._route.pace.postpone(delay)
-        stop = step.stop or self._breaker.record(answer)
+        stop = step.stop or (None if answer is _HELD_BACK else self._breaker.record(answer))
         if stop is not None:
             self._stop_batch(stop)
 

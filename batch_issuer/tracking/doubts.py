@@ -8,7 +8,7 @@ from typing import Final
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import ServerError
 from batch_issuer.gateway import Answer, AnswerKind
-from batch_issuer.ledger import Ledger, Missing, RequestRecord
+from batch_issuer.ledger import LeaseKey, Ledger, Missing, RequestRecord
 from batch_issuer.ledger.requests import requests_in_doubt
 from batch_issuer.submission import pause
 from batch_issuer.tracking.polling import Reading, View, read_states
@@ -35,14 +35,16 @@ class Resolved:
 
 
 async def resolve_doubts(
-    view: View, ledger: Ledger, batch: BatchId, since: date, *, wait: timedelta
+    view: View, ledger: Ledger, lease: LeaseKey, since: date, *, wait: timedelta
 ) -> Resolved:
-    """Look all requests that are in doubt up in the server's list, in one reading.
+    """Look all requests of a batch that are in doubt up in the server's list, in one reading.
 
     One that is found takes over the server's id and state. "Not found" counts only after `wait` (the
     time-out of an exchange and what the server takes to list a request) has passed since it was
-    marked for sending, and after one whole reading; then the request is not sent.
+    marked for sending, and after one whole reading; then the request is not sent. Raises BatchTakenOver
+    where another process holds the batch's lease by now.
     """
+    batch = BatchId(lease.name)
     doubtful = await ledger.read(requests_in_doubt, batch)
     if not doubtful:
         return Resolved()
@@ -54,7 +56,9 @@ async def resolve_doubts(
         return Resolved(failure=reading.failure)
     at = view.clock.timestamp()
     if reading.missing:
-        await view.journal.record(*(Missing(request_id=missing, at=at) for missing in reading.missing))
+        await view.journal.record(
+            *(Missing(lease=lease, request_id=missing, at=at) for missing in reading.missing)
+        )
     log.info("looked up what was in doubt", extra={"batch": batch, "count": len(doubtful)})
     return Resolved(may_send_again=len(reading.missing))
 

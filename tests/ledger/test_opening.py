@@ -1,16 +1,19 @@
 """Opening a ledger: made from nothing, taken as it is, or refused in one line."""
 
 import asyncio
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 
-from batch_issuer.errors import LedgerTooNew, LedgerUnavailable, UsageError
+from batch_issuer.errors import LedgerUnavailable, UsageError
 from batch_issuer.ledger import Ledger, open_ledger
 from batch_issuer.ledger.batches import find_batch, insert_batch
 from batch_issuer.ledger.tables import metadata
@@ -69,17 +72,6 @@ async def test_two_programs_may_make_one_ledger_at_once(ledger_path: Path) -> No
     assert await asyncio.gather(*(open_and_count() for _ in range(5))) == [0] * 5
 
 
-async def test_a_ledger_of_a_later_version_is_refused_untouched(ledger_path: Path) -> None:
-    async with ledger_at(ledger_path):
-        pass
-    with sqlite3.connect(ledger_path) as later:
-        later.execute("update alembic_version set version_num = '9999'")
-    later.close()
-    with pytest.raises(LedgerTooNew, match="9999"):
-        async with open_ledger(f"sqlite:///{ledger_path}"):
-            pass
-
-
 @pytest.fixture
 def letter(ledger_path: Path) -> Iterator[None]:
     """Put another file in the ledger's place, and expect it to be untouched in the end."""
@@ -91,14 +83,67 @@ def letter(ledger_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("letter")
 async def test_a_file_that_is_no_ledger_is_refused_untouched(ledger_path: Path) -> None:
-    with pytest.raises(UsageError, match="can't be opened"):
+    with pytest.raises(UsageError, match="no ledger at all"):
         async with open_ledger(f"sqlite:///{ledger_path}"):
             pass
 
 
 async def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="can't be opened"):
+    with pytest.raises(UsageError, match="it is no file"):
         async with open_ledger(f"sqlite:///{tmp_path}"):
+            pass
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/null", "/dev/null/ledger.db", f"/dev/{'long' * 100}.db", "/proc/l.db"]
+)
+async def test_a_place_that_takes_no_ledger_is_named_in_one_line(path: str) -> None:
+    with pytest.raises(UsageError, match="ledger") as raised:
+        async with open_ledger(f"sqlite:///{path}"):
+            pass
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_ledger_is_found_behind_a_link(ledger_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(ledger_path)
+    async with ledger_at(link) as ledger:
+        await plan(ledger, make_requests(1))
+        assert [found.name for found in link.parent.iterdir()] == ["link.db"]
+    async with ledger_at(ledger_path) as ledger:
+        assert len(await records_of(ledger)) == 1
+
+
+async def test_a_full_disk_is_named_with_a_way_out(ledger_path: Path) -> None:
+    def fill(connection: Any, _record: object) -> None:
+        connection.execute("pragma max_page_count=2")
+
+    event.listen(Engine, "connect", fill)
+    try:
+        with pytest.raises(UsageError, match=r"ledger\.db can't be opened \(.*full\); make room"):
+            async with open_ledger(f"sqlite:///{ledger_path}"):
+                pass
+    finally:
+        event.remove(Engine, "connect", fill)
+
+
+@pytest.fixture
+def forbidden(ledger_path: Path, migrated: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Give a ledger that may be read only, itself or its folder."""
+    shutil.copyfile(migrated, ledger_path)
+    guarded = ledger_path if request.param == "file" else ledger_path.parent
+    mode = guarded.stat().st_mode
+    guarded.chmod(mode & ~0o222)
+    yield ledger_path
+    guarded.chmod(mode)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+@pytest.mark.parametrize("forbidden", ["file", "folder"], indirect=True)
+async def test_a_ledger_that_may_not_be_written_is_refused_before_any_work(forbidden: Path) -> None:
+    with pytest.raises(UsageError, match=r"written.*--ledger"):
+        async with open_ledger(f"sqlite:///{forbidden}"):
             pass
 
 
@@ -106,6 +151,12 @@ async def test_a_ledger_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="folder"):
         async with open_ledger(f"sqlite:///{tmp_path}/file/ledger.db"):
+            pass
+
+
+async def test_a_ledger_has_one_name_for_all_that_look_after_its_file() -> None:
+    with pytest.raises(UsageError, match="sqlite:///PATH"):
+        async with open_ledger("sqlite:///file:ledger.db?uri=true"):
             pass
 
 

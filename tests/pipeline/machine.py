@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum, auto
 from pathlib import Path
@@ -17,11 +17,14 @@ from aiohttp.typedefs import Handler
 
 from batch_issuer.assembly import Services
 from batch_issuer.errors import Interrupted
+from batch_issuer.processes import this_process
 from batch_issuer.reports import Summary
 from batch_issuer.sandbox import Sandbox
 from tests.pipeline.world import MovedTime, World
 
 _TURNS_UNTIL_QUIET = 30
+_NO_PID = 2**30
+"""Above what any system gives."""
 
 
 class Moment(StrEnum):
@@ -191,6 +194,7 @@ class MortalWorld(World):
     ) -> Summary | None:
         """Run a command, and give its result unless it died before."""
         self.stopping = asyncio.Event()
+        self.process = replace(this_process(), pid=_NO_PID)  # as the next one must see it: gone
         reaper = _Reaper(self, death)
         self.progress = WatchedProgress(tell=reaper.tell)
         self.time.tell = self.sandbox.tell = reaper.tell

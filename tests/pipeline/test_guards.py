@@ -13,7 +13,7 @@ from batch_issuer.acceptance import Accepted, IssueOptions, accept, accept_again
 from batch_issuer.assembly import NoProgress, Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.dry_run import leave_to_other_batches, try_out
-from batch_issuer.errors import AlreadyIssued, LedgerUnavailable, UsageError
+from batch_issuer.errors import AlreadyIssued, Interrupted, LedgerUnavailable, UsageError
 from batch_issuer.gateway import sending_access
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import list_batches
@@ -273,11 +273,10 @@ async def test_of_two_batches_accepted_at_once_each_customer_is_in_one(tmp_path:
     assert sum(batch.already_issued for batch in batches) == 600
 
 
-async def test_a_file_that_is_overtaken_again_and_again_is_recorded_in_one_transaction_at_last(
-    tmp_path: Path,
-) -> None:
+async def test_a_file_that_is_overtaken_again_and_again_is_recorded_alone_at_last(tmp_path: Path) -> None:
     overtake = (
-        "CREATE TRIGGER overtake AFTER INSERT ON requests BEGIN "
+        "CREATE TRIGGER overtake AFTER INSERT ON requests "
+        "WHEN (SELECT count(*) FROM leases WHERE name LIKE 'guards %' AND owner > '') = 0 BEGIN "
         "INSERT INTO batches "
         "(batch, base_url, org_id, stage, input_name, input_sha256, settings, created_at) "
         "SELECT hex(randomblob(8)), base_url, org_id, 'accepted', 'o', 'o', '{}', '' "
@@ -290,9 +289,45 @@ async def test_a_file_that_is_overtaken_again_and_again_is_recorded_in_one_trans
         accepted = await world.run(lambda services: accept_file(services, file))
         batches = await world.run(lambda services: services.ledger.read(list_batches))
         planned = await planned_customers(world, accepted.batch)
-    assert [known.input_name for known in batches].count("o") == 6
+    assert [known.input_name for known in batches].count("o") == 5
     assert (accepted.batch.stage, accepted.batch.already_issued) == (BatchStage.ACCEPTED, 1)
     assert [customer for customer, _ in planned] == [700_000_002, 700_000_003]
+
+
+async def test_a_file_waits_while_another_process_accepts_a_batch_alone(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        first = await world.issue(world.write(customers(1), FIRST))
+        file = world.write(customers(3), SECOND)
+
+        async def accept_beside(services: Services) -> Batch:
+            name = f"guards {first.batch.base_url} {first.batch.org_id}"
+            async with services.lease(name):
+                accepting = asyncio.create_task(world.run(lambda other: accept_file(other, file)))
+                world.time.somebody_slept.clear()
+                await world.time.somebody_slept.wait()  # nobody does here but who waits
+                assert not accepting.done()
+            return (await accepting).batch
+
+        assert (await world.run(accept_beside)).already_issued == 1
+
+
+async def test_a_stop_ends_the_wait_for_a_batch_that_is_accepted_alone(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        first = await world.issue(world.write(customers(1), FIRST))
+        file = world.write(customers(3), SECOND)
+
+        async def accept_beside(services: Services) -> None:
+            async with services.lease(f"guards {first.batch.base_url} {first.batch.org_id}"):
+                accepting = asyncio.create_task(world.run(lambda other: accept_file(other, file)))
+                world.time.somebody_slept.clear()
+                await world.time.somebody_slept.wait()  # nobody does here but who waits
+                world.stopping.set()
+                with pytest.raises(Interrupted, match="nothing was sent"):
+                    await accepting
+
+        await world.run(accept_beside)
+        batches = await world.run(lambda services: services.ledger.read(list_batches))
+    assert [known.input_name for known in batches] == [FIRST]
 
 
 async def planned_customers(world: World, batch: Batch) -> list[tuple[int, str]]:

@@ -15,6 +15,7 @@ from batch_issuer.acceptance import IssueOptions
 from batch_issuer.assembly import Progress, Services, open_services
 from batch_issuer.clock import Clock
 from batch_issuer.pipeline import issue, refresh, resume
+from batch_issuer.processes import Process
 from batch_issuer.reports import Summary
 from batch_issuer.sandbox import Credentials, Sandbox, Scenario
 from batch_issuer.settings import Settings
@@ -30,6 +31,7 @@ class MovedTime:
 
     def __init__(self) -> None:
         self.instant = START
+        self.somebody_slept = asyncio.Event()
 
     def now(self) -> datetime:
         return self.instant
@@ -39,10 +41,11 @@ class MovedTime:
 
     async def sleep(self, seconds: float) -> None:
         self.instant += timedelta(seconds=seconds)
+        self.somebody_slept.set()
         await asyncio.sleep(0)
 
     def clock(self) -> Clock:
-        return Clock(now=self.now, sleep=self.sleep, random=lambda: 0.5)
+        return Clock(now=self.now, uptime=self.seconds, sleep=self.sleep, random=lambda: 0.5)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class World:
     overrides: dict[str, Any] = field(default_factory=dict)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     progress: Progress | None = None
+    process: Process | None = None
 
     def settings(self) -> Settings:
         known = self.sandbox.credentials
@@ -82,7 +86,11 @@ class World:
 
     async def run(self, work: Callable[[Services], Awaitable[T]]) -> T:
         async with open_services(
-            self.settings(), clock=self.time.clock(), stopping=self.stopping, progress=self.progress
+            self.settings(),
+            clock=self.time.clock(),
+            stopping=self.stopping,
+            progress=self.progress,
+            process=self.process,
         ) as services:
             return await work(services)
 

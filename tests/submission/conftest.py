@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 
 import orjson
@@ -11,12 +11,14 @@ import pytest
 from aiohttp import web
 
 from batch_issuer.batch.requests import IssueRequest, Stage
-from batch_issuer.gateway import Access
+from batch_issuer.gateway import Access, Client
 from batch_issuer.ledger import Journal, Ledger, RequestRecord, Unsent
+from batch_issuer.ledger.leases import release_lease
 from batch_issuer.ledger.requests import unsent_requests
+from batch_issuer.processes import this_process
 from batch_issuer.sandbox import Sandbox
-from batch_issuer.submission import Pace, Route, Stop, Submitter
-from tests.conftest import BATCH, FakeClock, Gateway, make_inner, make_requests, plan, records_of
+from batch_issuer.submission import Lease, LeaseTerms, Pace, Route, Stop, Submitter, hold_lease
+from tests.conftest import BATCH, KEY, FakeClock, Gateway, make_inner, make_requests, plan, records_of
 
 NEVER = "http://127.0.0.1:1"
 
@@ -64,6 +66,7 @@ class Desk:
 
     async def plan(self, requests: int | Sequence[IssueRequest]) -> None:
         await plan(self.ledger, make_requests(requests) if isinstance(requests, int) else requests)
+        await self.ledger.write(release_lease, KEY)
 
     async def submit(
         self,
@@ -75,13 +78,32 @@ class Desk:
         timeout_seconds: float = 5.0,
     ) -> Report:
         client = await self.gateway.client(access, connections=concurrency, timeout_seconds=timeout_seconds)
+        async with self.lease() as lease:
+            return await self._submit(
+                client,
+                lease,
+                server=access.base_url,
+                rate=rate,
+                concurrency=concurrency,
+                max_attempts=max_attempts,
+            )
+
+    def lease(self) -> AbstractAsyncContextManager[Lease]:
+        """Hold the batch's lease, as a command does for as long as it sends."""
+        terms = LeaseTerms.for_requests(timeout=30, settle=5)
+        return hold_lease(self.ledger, BATCH, terms=terms, process=this_process(), clock=self.time.clock)
+
+    async def _submit(
+        self, client: Client, lease: Lease, *, server: str, rate: float, concurrency: int, max_attempts: int
+    ) -> Report:
         route = Route(
             batch=BATCH,
+            lease=lease,
             org_id="999001",
             client=client,
             inner=make_inner(),
             journal=self.journal,
-            pace=Pace(self.ledger, server=access.base_url, rate=rate, clock=self.time.clock),
+            pace=Pace(self.ledger, server=server, rate=rate, clock=self.time.clock),
             clock=self.time.clock,
             concurrency=concurrency,
             max_attempts=max_attempts,

@@ -135,11 +135,14 @@ async def test_a_ledger_that_can_not_be_read_in_mid_run_lets_those_under_way_fin
     assert Counter(report.stages) == {"submitted": 10, "not_sent": 20}
 
 
-async def test_two_submitters_of_one_batch_send_no_request_twice(desk: Desk, sandbox: Sandbox) -> None:
+async def test_of_two_submitters_of_one_batch_one_works_and_the_other_is_told(
+    desk: Desk, sandbox: Sandbox
+) -> None:
     await desk.plan(20)
     other = Desk(ledger=desk.ledger, journal=desk.journal, gateway=desk.gateway, time=desk.time)
     access = make_access(sandbox.url)
-    await asyncio.gather(desk.submit(access), other.submit(access))
+    ended = await asyncio.gather(desk.submit(access), other.submit(access), return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ended) == ["BatchInUse", "Report"]
     assert posted(sandbox).most_common(1)[0][1] == 1
     assert "sending" not in {record.stage.value for record in await records_of(desk.ledger)}
 

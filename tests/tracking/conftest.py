@@ -16,6 +16,7 @@ from batch_issuer.submission import Pace
 from batch_issuer.tracking import Reading, View, Wait, first_day_of, read_states, wait_until_final
 from tests.conftest import (
     BATCH,
+    KEY,
     FakeClock,
     Gateway,
     make_access,
@@ -58,10 +59,12 @@ class Watch:
 
     async def _send(self, request: IssueRequest, stage: Stage, workflow_request_id: str) -> None:
         at = self.time.clock.timestamp()
-        await self.journal.record(Sending(request_id=request.request_id, attempt=1, at=at))
+        await self.journal.record(Sending(lease=KEY, request_id=request.request_id, attempt=1, at=at))
         if stage is Stage.SENDING:
             return
-        await self.journal.record(Answered(request_id=request.request_id, attempt=1, at=at, stage=stage))
+        await self.journal.record(
+            Answered(lease=KEY, request_id=request.request_id, attempt=1, at=at, stage=stage)
+        )
         if stage is Stage.SUBMITTED:
             said = ServerRequest(
                 workflow_request_id=WorkflowRequestId(workflow_request_id),

@@ -1,28 +1,27 @@
 """The journal: what is recorded is durable when `record` returns, and commits are shared."""
 
 import asyncio
-import sqlite3
-from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from batch_issuer.batch.requests import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import Answered, Journal, Ledger, Sending, open_journal
 from batch_issuer.ledger.requests import count_by_stage
-from tests.conftest import BATCH, make_request, make_requests, plan, records_of
+from tests.conftest import BATCH, KEY, make_request, make_requests, plan, records_of
+from tests.contract.ledger.conftest import OpenAgain
 
 AT = "2026-03-02T04:45:00Z"
 
 
 def sending(chunk: int = 1, attempt: int = 1) -> Sending:
-    return Sending(request_id=make_request(chunk=chunk).request_id, attempt=attempt, at=AT)
+    return Sending(lease=KEY, request_id=make_request(chunk=chunk).request_id, attempt=attempt, at=AT)
 
 
 def refused(chunk: int = 1) -> Answered:
     request_id = make_request(chunk=chunk).request_id
-    return Answered(request_id=request_id, attempt=1, at=AT, stage=Stage.REFUSED)
+    return Answered(lease=KEY, request_id=request_id, attempt=1, at=AT, stage=Stage.REFUSED)
 
 
 class Commits:
@@ -30,27 +29,40 @@ class Commits:
 
     def __init__(self, ledger: Ledger) -> None:
         self.count = 0
-        event.listen(ledger._engine.sync_engine, "commit", self._add)
+        event.listen(ledger._database.engine.sync_engine, "commit", self._add)
 
     def _add(self, _connection: object) -> None:
         self.count += 1
 
 
-async def spoil(ledger: Ledger, statement: str) -> None:
-    await ledger.write(lambda connection: connection.exec_driver_sql(statement))
+def fill_the_disk(connection: Connection) -> None:
+    """Let every change of a request fail as a full disk lets it fail."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(
+            "create trigger full_disk before update on requests begin select raise(fail, 'disk full'); end"
+        )
+        return
+    connection.exec_driver_sql(
+        "create function fail() returns trigger language plpgsql as"
+        " $$ begin raise exception 'disk full' using errcode = 'disk_full'; end $$"
+    )
+    connection.exec_driver_sql(
+        "create trigger full_disk before update on requests for each row execute function fail()"
+    )
 
 
-BROKEN = "create trigger full before update on requests begin select raise(fail, 'disk full'); end"
+def make_room(connection: Connection) -> None:
+    on = "" if connection.dialect.name == "sqlite" else " on requests"
+    connection.exec_driver_sql(f"drop trigger full_disk{on}")
 
 
 async def test_what_is_recorded_is_seen_by_another_connection(
-    ledger: Ledger, journal: Journal, ledger_path: Path
+    ledger: Ledger, journal: Journal, open_again: OpenAgain
 ) -> None:
     await plan(ledger, make_requests(1))
     await journal.record(sending())
-    other = sqlite3.connect(f"file:{ledger_path}?mode=ro", uri=True)
-    assert other.execute("select stage from requests").fetchall() == [("sending",)]
-    other.close()
+    async with open_again() as other:
+        assert [record.stage for record in await records_of(other)] == [Stage.SENDING]
 
 
 async def test_entries_of_one_moment_share_their_commits(ledger: Ledger, journal: Journal) -> None:
@@ -76,12 +88,12 @@ async def test_entries_gather_while_a_commit_is_under_way(ledger: Ledger, journa
 
 async def test_a_failure_reaches_every_sender_that_waits(ledger: Ledger, journal: Journal) -> None:
     await plan(ledger, make_requests(8))
-    await spoil(ledger, BROKEN)
+    await ledger.write(fill_the_disk)
     told = await asyncio.gather(
         *(journal.record(sending(chunk)) for chunk in range(1, 9)), return_exceptions=True
     )
     assert [str(failure) for failure in told] == ["the ledger can't be used now (disk full)"] * 8
-    await spoil(ledger, "drop trigger full")
+    await ledger.write(make_room)
     await journal.record(sending())
     assert (await records_of(ledger))[0].stage is Stage.SENDING
 

@@ -3,14 +3,13 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from batch_issuer.clock import Clock
 from batch_issuer.ledger import Ledger
 from batch_issuer.submission import Pace
-from tests.conftest import START, FakeClock, ledger_at
+from tests.conftest import START, FakeClock
+from tests.contract.ledger.conftest import OpenAgain
 
 SERVER = "https://api.example.com 999001"
 MINUTE = timedelta(seconds=60)
@@ -66,9 +65,9 @@ async def test_idle_time_is_not_saved_up_for_a_burst(
 
 
 async def test_two_programs_on_one_ledger_share_one_pace(
-    ledger: Ledger, ledger_path: Path, time: FakeClock, stopping: asyncio.Event
+    ledger: Ledger, open_again: OpenAgain, time: FakeClock, stopping: asyncio.Event
 ) -> None:
-    async with ledger_at(ledger_path) as other_ledger:
+    async with open_again() as other_ledger:
         one, other = pace_of(ledger, time), pace_of(other_ledger, time)
         instants = []
         for _ in range(75):
@@ -80,10 +79,15 @@ async def test_two_programs_on_one_ledger_share_one_pace(
 async def test_many_who_wait_at_once_get_turns_of_their_own(
     ledger: Ledger, time: FakeClock, stopping: asyncio.Event
 ) -> None:
-    time.clock = Clock(now=lambda: START, sleep=time.sleep)
+    slept = []
+
+    async def stand_still(seconds: float) -> None:
+        slept.append(seconds)
+
+    time.clock = replace(time.clock, sleep=stand_still)
     pace = pace_of(ledger, time)
     await asyncio.gather(*(pace.wait(stopping) for _ in range(10)))
-    assert sorted(time.slept) == pytest.approx([turn * 60 / 99 for turn in range(1, 10)], abs=1e-3)
+    assert sorted(slept) == pytest.approx([turn * 60 / 99 for turn in range(1, 10)], abs=1e-3)
 
 
 async def test_servers_do_not_wait_for_each_other(

@@ -14,7 +14,7 @@ from batch_issuer.ledger.requests import (
     unsent_requests,
 )
 from batch_issuer.ledger.transitions import apply_transitions
-from tests.conftest import BATCH, make_request, make_requests, plan, records_of
+from tests.conftest import BATCH, KEY, make_request, make_requests, plan, records_of
 
 ONE = make_request().request_id
 AT, LATER, LAST = "2026-03-02T04:45:00Z", "2026-03-02T04:46:00Z", "2026-03-02T04:47:00Z"
@@ -23,11 +23,13 @@ TIMED_OUT = ServerError(message="no answer within 30 s (TimeoutError)")
 
 
 def sending(attempt: int = 1, request_id: RequestId = ONE) -> Sending:
-    return Sending(request_id=request_id, attempt=attempt, at=AT)
+    return Sending(lease=KEY, request_id=request_id, attempt=attempt, at=AT)
 
 
 def answered(stage: Stage, *, attempt: int = 1, error: ServerError = TIMED_OUT) -> Answered:
-    return Answered(request_id=ONE, attempt=attempt, at=LATER, stage=stage, http_status=504, error=error)
+    return Answered(
+        lease=KEY, request_id=ONE, attempt=attempt, at=LATER, stage=stage, http_status=504, error=error
+    )
 
 
 def said(state: str, *replies: Reply, workflow: str = "w-1", at: str = LATER) -> Said:
@@ -244,7 +246,10 @@ async def test_open_requests_are_those_the_server_may_have(planned: Ledger) -> N
     assert await planned.read(open_requests, BATCH) == []
     for chunk, stage in ((1, Stage.IN_DOUBT), (2, Stage.REFUSED)):
         request_id = make_request(chunk=chunk).request_id
-        steps = (sending(1, request_id), Answered(request_id=request_id, attempt=1, at=AT, stage=stage))
+        steps = (
+            sending(1, request_id),
+            Answered(lease=KEY, request_id=request_id, attempt=1, at=AT, stage=stage),
+        )
         await planned.write(apply_transitions, steps)
     await planned.write(apply_transitions, [sending(1, make_request(chunk=3).request_id)])
     assert [record.chunk for record in await planned.read(open_requests, BATCH)] == [1, 3]

@@ -1,0 +1,40 @@
+"""Brings a ledger's tables up to date, inside a transaction of the caller."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from batch_issuer.errors import LedgerTooNew, UsageError
+
+_SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
+
+
+def is_current(connection: Connection, name: str) -> bool:
+    """Tell whether the tables are those of this version; `name` names the ledger in errors.
+
+    Raises LedgerTooNew where a later version has written them, and UsageError where the database holds
+    the tables of another program.
+    """
+    scripts = ScriptDirectory(str(_SCRIPTS))
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present not in {None, *(script.revision for script in scripts.walk_revisions())}:
+        raise LedgerTooNew(str(present))
+    if present is None and inspect(connection).get_table_names():
+        raise UsageError(
+            f"the ledger {name} holds the tables of another program, and was not changed; "
+            "give the ledger a database of its own"
+        )
+    return present == scripts.get_current_head()
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables up to date."""
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,145 @@
+"""The ledger in a file: SQLite, for one machine."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, Final, ParamSpec
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from batch_issuer.clock import Clock
+from batch_issuer.errors import UsageError
+from batch_issuer.ledger.databases.database import Database
+from batch_issuer.ledger.databases.migrating import migrate
+from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code
+from batch_issuer.ledger.databases.sqlite_place import prepare_place, without_links
+from batch_issuer.ledger.databases.sqlite_users import Users, one_at_a_time
+
+P = ParamSpec("P")
+_POLL_MS: Final = 8  # SQLite looks after 1, 3 and 8 ms
+_PATIENCE_SECONDS: Final = 10.0
+_GAP: Final = 0.015
+"""Some looks of everyone who waits. It makes recording in blocks of 1.5 MB take half as long again, and
+lets others in after one block: 99 of 100 small writes within 0.2 s."""
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # a transition must survive power loss; grouped commits make it cheap
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={_POLL_MS}",  # last: the others may have to wait for a program that is closing
+)
+_ADVICE: Final = {
+    sqlite3.SQLITE_FULL: "; make room on its disk",
+    sqlite3.SQLITE_READONLY: "; let it be written, or name another with --ledger",
+    sqlite3.SQLITE_BUSY: "; end the program that keeps it locked",
+}
+
+
+@asynccontextmanager
+async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
+    """Open a file, made with its folder where it is missing.
+
+    Raises UsageError where it can't be opened, is damaged, holds anything else, or lies on a network file
+    system, and LedgerTooNew where a later version has written it; a file that is refused is not changed.
+    """
+    path = file_of(url)
+    file = without_links(path)
+    # parameters hold customers: they belong in no error and no traceback
+    settings: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": OPENING_SECONDS}}
+    threads = _prepared(create_engine(url, **settings))
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **settings)
+    _prepared(engine.sync_engine)
+    async with AsyncExitStack() as stack:
+        users = stack.enter_context(closing(Users(file)))
+        stack.callback(threads.dispose)
+        stack.push_async_callback(engine.dispose)
+        await _in_a_thread_to_its_end(_bring_up_to_date, threads, path, file, users)
+        yield Database(
+            engine=engine,
+            threads=threads,
+            now=lambda _: clock.now(),  # all who share a file are on one machine
+            writing={"writing": True},
+            writers=1,  # they queue here instead of polling the file's lock
+            gap=_GAP,
+        )
+
+
+def file_of(url: URL) -> Path:
+    """Return the file. Raises UsageError where the URL names none."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise UsageError(f"the ledger {url} is no file, and would be forgotten; write it as sqlite:///PATH")
+    if "uri" in url.query:  # its path would be another to SQLite than to all that looks after the file
+        raise UsageError(f"the ledger {url} is named by a URI of SQLite's own; write it as sqlite:///PATH")
+    return Path(url.database)
+
+
+def _prepared(engine: Engine) -> Engine:
+    """Let SQLAlchemy, not the driver, begin transactions: writers at once, so that none has to upgrade."""
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's own connection
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("writing", False):
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Wait for the file's lock in short turns.
+
+    SQLite itself would look ever more rarely, and miss the gaps that a process leaves which writes much.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as exc:
+            if primary_code(exc.orig) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> None:
+    """Take a place among the users of a file, and migrate its tables where needed."""
+    try:
+        prepare_place(file, str(path))
+        with one_at_a_time(file.parent):
+            is_current = look_at(file, str(path), is_alone=users.is_alone())
+            users.share()
+            with engine.connect().execution_options(writing=not is_current) as connection, connection.begin():
+                if not is_current:
+                    migrate(connection)
+    except SQLAlchemyError as exc:
+        error = getattr(exc, "orig", None)
+        advice = _ADVICE.get(primary_code(error), "")
+        raise UsageError(
+            f"the ledger {path} can't be opened ({' '.join(str(error or exc).split())}){advice}"
+        ) from exc
+    except OSError as exc:
+        raise UsageError(f"the ledger {path} can't be opened ({exc.strerror})") from exc
+
+
+async def _in_a_thread_to_its_end(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Run work in a thread, and wait for its end even when cancelled: what it uses is closed behind it."""
+    task = asyncio.create_task(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

@@ -1,0 +1,115 @@
+"""Queries on leases: the right to do what only one process may do at a time."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, and_, select, update
+
+from batch_issuer.errors import BatchTakenOver
+from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import upsert
+from batch_issuer.processes import Process, is_provably_gone
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_known = tables.leases.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseKey:
+    """One holding of a lease: what it is for, and an owner that no other holding has."""
+
+    name: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who claims a lease, for how long, and the clocks to go by."""
+
+    process: Process
+    length: timedelta
+    now: Callable[[Connection], datetime]
+    """The ledger's time: all who share it go by it."""
+    uptime: Callable[[], float]
+    """Seconds since this machine started: it does not jump, so it decides between processes of one boot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lease, and how long it runs yet."""
+
+    process: Process
+    left: timedelta
+
+
+def take_lease(connection: Connection, key: LeaseKey, claim: Claim) -> Holder | None:
+    """Take a lease that nobody holds, that ran out, or whose owner is provably dead; else tell who has it."""
+    nobody = upsert(connection, tables.leases).values(name=key.name).on_conflict_do_nothing()
+    connection.execute(nobody)
+    holder = find_holder(connection, key, claim)
+    if holder is None:
+        _write(connection, key, claim, previous=None)
+    return holder
+
+
+def renew_lease(connection: Connection, key: LeaseKey, claim: Claim) -> bool:
+    """Prolong a lease, also one that ran out meanwhile; False where another owner has it by now."""
+    return _write(connection, key, claim, previous=key.owner)
+
+
+def release_lease(connection: Connection, key: LeaseKey) -> None:
+    """Give a lease back, where it is still ours."""
+    ours = and_(_known.name == key.name, _known.owner == key.owner)
+    connection.execute(update(tables.leases).where(ours).values(owner="", expires_at=0))
+
+
+def check_lease(connection: Connection, key: LeaseKey) -> None:
+    """Raise BatchTakenOver where a lease is another's by now; else it is ours till the transaction ends."""
+    query = select(_known.owner).where(_known.name == key.name).with_for_update(read=True)
+    if connection.execute(query).scalar_one_or_none() != key.owner:
+        raise BatchTakenOver(key.name)
+
+
+def find_holder(connection: Connection, key: LeaseKey, claim: Claim) -> Holder | None:
+    """Return who else holds a lease, and keep it from changing until this transaction ends."""
+    query = select(tables.leases).where(_known.name == key.name).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or row["owner"] in {"", key.owner}:
+        return None
+    holder = Holder(process=_process(row), left=_left(row, claim, connection))
+    if holder.left <= timedelta(0) or is_provably_gone(holder.process):
+        return None
+    return holder
+
+
+def _left(row: RowMapping, claim: Claim, connection: Connection) -> timedelta:
+    if row["boot"] and row["boot"] == claim.process.boot:
+        return timedelta(microseconds=row["expires_uptime"]) - timedelta(seconds=claim.uptime())
+    return _EPOCH + timedelta(microseconds=row["expires_at"]) - claim.now(connection)
+
+
+def _write(connection: Connection, key: LeaseKey, claim: Claim, *, previous: str | None) -> bool:
+    query = update(tables.leases).where(_known.name == key.name)
+    if previous is not None:
+        query = query.where(_known.owner == previous)
+    expires_uptime = timedelta(seconds=claim.uptime()) + claim.length
+    values = {
+        **asdict(claim.process),
+        "owner": key.owner,
+        "expires_at": (claim.now(connection) + claim.length - _EPOCH) // _MICROSECOND,
+        "expires_uptime": expires_uptime // _MICROSECOND,
+    }
+    return connection.execute(query.values(**values)).rowcount == 1
+
+
+def _process(row: RowMapping) -> Process:
+    return Process(
+        host=row["host"],
+        boot=row["boot"],
+        namespace=row["namespace"],
+        pid=row["pid"],
+        started=row["started"],
+    )
