@@ -20,6 +20,8 @@ LEVELS = (
     {"assembly"},
     {"recording"},
     {"acceptance", "retrying"},
+    {"reporting"},
+    {"sending"},
     {"pipeline", "dry_run"},
     {"cli"},
     {"__main__"},
