@@ -106,7 +106,7 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
     except BaseException:
         staged.discard()
         raise
-    accepted = Accepted(batch=batch, source=replace(source, path=folder / COPY_NAME), folder=folder)
+    accepted = Accepted(batch=batch, source=source.at(folder / COPY_NAME), folder=folder)
     try:
         async with services.lease(batch.batch) as lease:
             await lease.write(insert_batch, batch)

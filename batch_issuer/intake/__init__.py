@@ -2,8 +2,8 @@
 
 from batch_issuer.intake.checking import CheckedFrame, InputOptions, Source, check_rows, open_source
 from batch_issuer.intake.columns import COLUMNS, ColumnOptions, parse_mapping
-from batch_issuer.intake.reader import Limits, RawBlock, read_blocks
 from batch_issuer.intake.schema import InputRules
+from batch_issuer.intake.sheets import Limits, RawBlock, Sheet, SheetOptions
 
 __all__ = [
     "COLUMNS",
@@ -13,9 +13,10 @@ __all__ = [
     "InputRules",
     "Limits",
     "RawBlock",
+    "Sheet",
+    "SheetOptions",
     "Source",
     "check_rows",
     "open_source",
     "parse_mapping",
-    "read_blocks",
 ]

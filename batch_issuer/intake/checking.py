@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,16 +11,17 @@ import pandas as pd
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake.columns import COLUMNS, ColumnOptions, Columns, match_columns
-from batch_issuer.intake.dialect import Dialect, detect_dialect
-from batch_issuer.intake.reader import Limits, RawBlock, read_blocks, read_header
+from batch_issuer.intake.kinds import open_sheet
 from batch_issuer.intake.repairs import frame_of, repair
 from batch_issuer.intake.schema import InputRules
+from batch_issuer.intake.sheets import Limits, RawBlock, Sheet, SheetOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputOptions:
     """All that decides how a file is read; with the file itself it always gives the same frames."""
 
+    sheet: SheetOptions = field(default_factory=SheetOptions)
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     rules: InputRules = field(default_factory=InputRules)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
@@ -31,11 +32,14 @@ class InputOptions:
 class Source:
     """A file whose header is understood."""
 
-    path: Path
+    sheet: Sheet
     name: str
-    dialect: Dialect
     columns: Columns
     options: InputOptions
+
+    def at(self, path: Path) -> "Source":
+        """Return the same source, read from a copy of the file."""
+        return replace(self, sheet=self.sheet.at(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,20 +65,16 @@ def open_source(path: Path, options: InputOptions, *, name: str | None = None) -
     """
     name = name or path.name
     _check_defaults(options)
-    try:
-        dialect = detect_dialect(path, name=name)
-    except OSError as exc:
-        raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
-    header = read_header(path, dialect, name=name)
-    columns = match_columns(name, header, options.columns)
+    sheet = open_sheet(path, options.sheet, options.limits, name=name)
+    columns = match_columns(name, sheet.header(), options.columns)
     _check_pair(name, columns)
-    return Source(path=path, name=name, dialect=dialect, columns=columns, options=options)
+    return Source(sheet=sheet, name=name, columns=columns, options=options)
 
 
 def check_rows(source: Source) -> Iterator[CheckedFrame]:
     """Yield checked frames in input order. Raises InputRefused for a file without data rows."""
     has_rows = False
-    for raw in read_blocks(source.path, source.dialect, source.options.limits, name=source.name):
+    for raw in source.sheet.blocks():
         has_rows = True
         yield _check(raw, source)
     if not has_rows:

@@ -26,6 +26,9 @@ class Dialect:
     encoding: str = "utf-8-sig"
     delimiter: str = ","
 
+    def __str__(self) -> str:
+        return "UTF-8, separated by commas"
+
 
 def detect_dialect(path: Path, *, name: str) -> Dialect:
     """Say how a file is written; for now comma-separated UTF-8, with or without BOM.

@@ -10,7 +10,7 @@ import pandas as pd
 from batch_issuer.batch.requests import OWNER_TYPES
 from batch_issuer.intake.columns import COLUMNS, Columns, unprotect
 from batch_issuer.intake.instants import read_instant
-from batch_issuer.intake.reader import RawBlock
+from batch_issuer.intake.sheets import RawBlock
 
 BLANKS: Final = "surrounding blanks"
 APOSTROPHE: Final = "leading '"

@@ -13,7 +13,7 @@ from batch_issuer.batch.exit_codes import ExitCode, exit_code
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.requests import Stage
 from batch_issuer.errors import ReportsNotWritten
-from batch_issuer.intake import Source, read_blocks
+from batch_issuer.intake import Source
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.requests import iterate_records
 from batch_issuer.reports.lines import AccountedRow, Accounts
@@ -110,7 +110,7 @@ def _write_rows(connection: Connection, batch: Batch, source: Source, folder: Pa
 
 def _accounted_rows(connection: Connection, batch: Batch, source: Source) -> Iterator[AccountedRow]:
     accounts = Accounts(connection, batch.batch)
-    for block in read_blocks(source.path, source.dialect, source.options.limits, name=source.name):
+    for block in source.sheet.blocks():
         yield from accounts.account(block)
 
 

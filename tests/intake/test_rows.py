@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake import Limits, check_rows, open_source
-from batch_issuer.intake.reader import BLOCK_ROWS
+from batch_issuer.intake.text_sheet import BLOCK_ROWS
 
 from .sheets import BADGE, HEADER, as_csv, check, check_text, options, write
 

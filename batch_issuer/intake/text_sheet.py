@@ -1,14 +1,15 @@
-"""Reads a CSV file as blocks of text cells, each row under its spreadsheet number."""
+"""Reads a file of separated text as blocks of cells, each row under its spreadsheet number."""
 
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake.dialect import SAVE_AS, UTF_16, Dialect
+from batch_issuer.intake.sheets import Limits, RawBlock
 
 BLOCK_ROWS: Final = 20_000
 _ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
@@ -17,22 +18,36 @@ _PARSED_CHARS: Final = 131_072
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a file may hold at most."""
+class TextSheet:
+    """A file of separated text."""
 
-    max_rows: int = 50_000_000
-    max_cell_chars: int = 4096
+    path: Path
+    name: str
+    """What messages call it, for `path` may be a copy."""
+    dialect: Dialect
+    limits: Limits = field(default_factory=Limits)
 
+    @property
+    def form(self) -> str:
+        """Its encoding and separator."""
+        return str(self.dialect)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawBlock:
-    """Some rows as they were read: `cells[i]` is spreadsheet row `numbers[i]`, ragged as it was.
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Nothing: what is repaired is counted cell by cell."""
+        return ()
 
-    Blank rows are no rows: they are left out, and their numbers are never given to others.
-    """
+    def header(self) -> list[str]:
+        """Return the first row. Raises InputRefused where there is none."""
+        return read_header(self.path, self.dialect, name=self.name)
 
-    numbers: list[int]
-    cells: list[list[str]]
+    def blocks(self) -> Iterator[RawBlock]:
+        """Yield the data rows in input order, some thousands at a time."""
+        return read_blocks(self.path, self.dialect, self.limits, name=self.name)
+
+    def at(self, path: Path) -> Self:
+        """Return the same sheet of a copy of the file."""
+        return replace(self, path=path)
 
 
 def read_header(path: Path, dialect: Dialect, *, name: str = "") -> list[str]:
