@@ -1,17 +1,17 @@
 """Records the plan of a batch and accepts it, so that no customer is sent the same group by two batches."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
 from batch_issuer.assembly import Services
 from batch_issuer.batch.ids import BatchId
+from batch_issuer.batch.requests import IssueRequest
 from batch_issuer.errors import AlreadyIssued, BatchInUse, Interrupted
 from batch_issuer.ledger import Batch, LeaseKey, Ledger
 from batch_issuer.ledger.batches import (
@@ -31,7 +31,9 @@ from batch_issuer.submission import Lease
 
 T = TypeVar("T")
 
-_REQUESTS_IN_TRANSACTION: Final = 1_000
+_REQUESTS_IN_BLOCK: Final = 1_000
+_CUSTOMERS_IN_BLOCK: Final = 200_000
+"""Twelve bytes each: others wait for the transaction that writes them."""
 _TRIES: Final = 5
 _PATIENCE: Final = 1.0
 _COUNTED: Final = ("stage", "rows", "invalid", "duplicates", "already_issued", "repairs")
@@ -189,9 +191,22 @@ def _steps(batch: Batch, plan: Plan) -> Iterator[Step]:
     """Yield what records a plan, each step short."""
     yield partial(_insert_duplicates, batch=batch.batch, plan=plan)
     yield partial(_insert_held, batch=batch.batch, plan=plan)
-    requests = plan.requests(org_id=batch.org_id, batch=batch.batch)
-    while block := list(islice(requests, _REQUESTS_IN_TRANSACTION)):
+    for block in _blocks(plan.requests(org_id=batch.org_id, batch=batch.batch)):
         yield partial(insert_requests, batch=batch.batch, planned=block)
+
+
+def _blocks(requests: Iterable[IssueRequest]) -> Iterator[list[IssueRequest]]:
+    """Cut requests into blocks of a transaction under a second."""
+    block: list[IssueRequest] = []
+    customers = 0
+    for request in requests:
+        block.append(request)
+        customers += len(request.customers)
+        if len(block) == _REQUESTS_IN_BLOCK or customers >= _CUSTOMERS_IN_BLOCK:
+            yield block
+            block, customers = [], 0
+    if block:
+        yield block
 
 
 def _insert_duplicates(connection: Connection, batch: BatchId, plan: Plan) -> None:

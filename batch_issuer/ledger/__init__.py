@@ -2,7 +2,7 @@
 
 from batch_issuer.ledger.batches import Batch, BatchStage
 from batch_issuer.ledger.database import Ledger, Query, ledger_exists, open_ledger
-from batch_issuer.ledger.journal import Journal, open_journal, see_through
+from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
 from batch_issuer.ledger.request_rows import RequestRows
 from batch_issuer.ledger.requests import RequestRecord, Unsent
@@ -27,5 +27,4 @@ __all__ = [
     "ledger_exists",
     "open_journal",
     "open_ledger",
-    "see_through",
 ]

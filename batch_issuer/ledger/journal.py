@@ -1,15 +1,16 @@
 """The journal: one writer commits the transitions of many senders together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger.database import Ledger
 from batch_issuer.ledger.transitions import Transition, apply_transitions
+from batch_issuer.tasks import see_through
 
 T = TypeVar("T")
 _CLOSE: Final = None
@@ -94,13 +95,3 @@ async def open_journal(ledger: Ledger) -> AsyncIterator[Journal]:
 
 async def _wait_for(done: asyncio.Future[None]) -> None:
     await done
-
-
-async def see_through(work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
-    """Finish some work even when the caller is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

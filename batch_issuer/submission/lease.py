@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import BatchInUse, BatchTakenOver, LedgerUnavailable
-from batch_issuer.ledger import Ledger, Query, see_through
+from batch_issuer.ledger import Ledger, Query
 from batch_issuer.ledger.leases import (
     Claim,
     LeaseKey,
@@ -23,6 +23,7 @@ from batch_issuer.ledger.leases import (
     take_lease,
 )
 from batch_issuer.processes import Process
+from batch_issuer.tasks import see_through
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from batch_issuer.ledger import Ledger, open_ledger
 from batch_issuer.ledger.batches import find_batch, insert_batch
 from batch_issuer.ledger.tables import metadata
 from tests.conftest import BATCH, ledger_at, make_batch, make_requests, open_connections, plan, records_of
+
+NOBODY = 65_534
 
 
 def columns_of(connection: Connection) -> dict[str, list[tuple[str, str, bool, object]]]:
@@ -129,17 +132,23 @@ async def test_a_full_disk_is_named_with_a_way_out(ledger_path: Path) -> None:
 
 
 @pytest.fixture
-def forbidden(ledger_path: Path, migrated: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Give a ledger that may be read only, itself or its folder."""
-    shutil.copyfile(migrated, ledger_path)
-    guarded = ledger_path if request.param == "file" else ledger_path.parent
-    mode = guarded.stat().st_mode
-    guarded.chmod(mode & ~0o222)
-    yield ledger_path
-    guarded.chmod(mode)
+def forbidden(migrated: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Give a ledger that may be read only, itself or its folder; root, who may all, is nobody meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:  # where nobody gets, unlike to root's own
+        path = Path(folder) / "ledger.db"
+        shutil.copyfile(migrated, path)
+        path.chmod(0o444 if request.param == "file" else 0o666)
+        Path(folder).chmod(0o777 if request.param == "file" else 0o555)
+        was = os.geteuid()
+        if was == 0:
+            os.seteuid(NOBODY)
+        try:
+            yield path
+        finally:
+            os.seteuid(was)
+            Path(folder).chmod(0o700)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 @pytest.mark.parametrize("forbidden", ["file", "folder"], indirect=True)
 async def test_a_ledger_that_may_not_be_written_is_refused_before_any_work(forbidden: Path) -> None:
     with pytest.raises(UsageError, match=r"written.*--ledger"):

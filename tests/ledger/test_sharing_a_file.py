@@ -15,7 +15,7 @@ from batch_issuer.ledger import open_ledger
 from batch_issuer.ledger.batches import insert_batch
 from tests.conftest import ledger_at, make_batch, records_of
 
-BLOCKS = 15
+BLOCKS = 10
 REQUESTS = 150
 RECORDING = f"""
 import asyncio, sys, time

@@ -3,10 +3,10 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -20,8 +20,8 @@ from batch_issuer.ledger.databases.migrating import migrate
 from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code
 from batch_issuer.ledger.databases.sqlite_place import prepare_place, without_links
 from batch_issuer.ledger.databases.sqlite_users import Users, one_at_a_time
+from batch_issuer.tasks import see_through
 
-P = ParamSpec("P")
 _POLL_MS: Final = 8  # SQLite looks after 1, 3 and 8 ms
 _PATIENCE_SECONDS: Final = 10.0
 _GAP: Final = 0.015
@@ -58,7 +58,8 @@ async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
         users = stack.enter_context(closing(Users(file)))
         stack.callback(threads.dispose)
         stack.push_async_callback(engine.dispose)
-        await _in_a_thread_to_its_end(_bring_up_to_date, threads, path, file, users)
+        # what it uses is closed behind it
+        await see_through(asyncio.to_thread(_bring_up_to_date, threads, path, file, users))
         yield Database(
             engine=engine,
             threads=threads,
@@ -133,13 +134,3 @@ def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> N
         ) from exc
     except OSError as exc:
         raise UsageError(f"the ledger {path} can't be opened ({exc.strerror})") from exc
-
-
-async def _in_a_thread_to_its_end(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Run work in a thread, and wait for its end even when cancelled: what it uses is closed behind it."""
-    task = asyncio.create_task(asyncio.to_thread(work, *args, **kwargs))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
