@@ -4,7 +4,7 @@ import asyncio
 import errno
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -28,6 +28,7 @@ from batch_issuer.intake import (
     InputOptions,
     InputRules,
     Limits,
+    SheetOptions,
     Source,
     check_rows,
     open_source,
@@ -43,6 +44,7 @@ from batch_issuer.submission import Lease
 OnInvalid = Literal["stop", "skip"]
 _LEFT_BEHIND: Final = timedelta(days=1)
 """A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
+_HOW_WRITTEN: Final = ("encoding", "delimiter", "sheet")
 _FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted)
 
 
@@ -51,6 +53,7 @@ class IssueOptions:
     """What the user decides about one file besides the settings."""
 
     name: str = ""
+    sheet: SheetOptions = field(default_factory=SheetOptions)
     mapped: Mapping[str, str] = field(default_factory=dict)
     on_invalid: OnInvalid = "stop"
     max_invalid: MaxInvalid = field(default_factory=lambda: MaxInvalid.parse("10%"))
@@ -73,6 +76,7 @@ class Accepted:
 def input_options(facts: Mapping[str, Any]) -> InputOptions:
     """Read how a file is to be read from settings, as they are or as a batch recorded them."""
     return InputOptions(
+        sheet=SheetOptions(**{name: facts.get(name) for name in _HOW_WRITTEN}),
         columns=ColumnOptions(
             mapped=facts.get("map", {}),
             defaults={name: facts[name] for name in COLUMNS if facts.get(name)},
@@ -141,6 +145,7 @@ def recorded_options(batch: Batch) -> IssueOptions:
     decided = batch.settings
     return IssueOptions(
         name=batch.name,
+        sheet=SheetOptions(**{name: decided.get(name) for name in _HOW_WRITTEN}),
         mapped=decided["map"],
         on_invalid=decided["on_invalid"],
         max_invalid=MaxInvalid.parse(decided["max_invalid"]),
@@ -168,6 +173,7 @@ async def _new_batch(
         now += timedelta(seconds=1)
         batch_id = make_batch_id(accepted_at=now, sha256=staged.sha256)
     decided = {
+        **asdict(options.sheet),
         "map": dict(options.mapped),
         "on_invalid": options.on_invalid,
         "max_invalid": str(options.max_invalid),
@@ -235,6 +241,8 @@ async def _record_all(
         rows=checked.total,
         invalid=checked.invalid,
         repairs=dict(checked.repairs),
+        form=accepted.source.sheet.form,
+        warnings=accepted.source.sheet.warnings,
     )
     table, chunk_size = checked.rows.table(), batch.settings["chunk_size"]
     plan = await asyncio.to_thread(plan_requests, table, chunk_size=chunk_size)

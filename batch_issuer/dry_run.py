@@ -1,7 +1,7 @@
 """What `validate` and `plan` do: read and plan a file in place; send and record nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from batch_issuer.acceptance import Checked, IssueOptions, input_options, next_frame, refuse_invalid
@@ -22,6 +22,9 @@ class DryRun:
     checked: Checked
     plan: Plan
     refusal: str
+    form: str
+    """How the file is written, in words."""
+    warnings: tuple[str, ...] = ()
 
 
 def try_out(
@@ -34,13 +37,21 @@ def try_out(
 ) -> DryRun:
     """Check and plan a file in place. Raises InputRefused and UsageError."""
     check_file(file, max_bytes=settings.max_file_bytes)
-    source = open_source(file, input_options({**settings.public(), "map": options.mapped}))
+    source = open_source(
+        file, input_options({**settings.public(), **asdict(options.sheet), "map": options.mapped})
+    )
     checked = Checked()
     for frame in _frames(check_rows(source), checked):
         on_frame(frame)
         progress.rows_checked(len(frame.raw.numbers))
     plan = plan_requests(checked.rows.table(), chunk_size=settings.chunk_size)
-    return DryRun(checked=checked, plan=plan, refusal=refuse_invalid(checked, options))
+    return DryRun(
+        checked=checked,
+        plan=plan,
+        refusal=refuse_invalid(checked, options),
+        form=source.sheet.form,
+        warnings=source.sheet.warnings,
+    )
 
 
 async def leave_to_other_batches(tried: DryRun, settings: Settings) -> DryRun:

@@ -36,7 +36,10 @@ _CUSTOMERS_IN_BLOCK: Final = 200_000
 """Twelve bytes each: others wait for the transaction that writes them."""
 _TRIES: Final = 5
 _PATIENCE: Final = 1.0
-_COUNTED: Final = ("stage", "rows", "invalid", "duplicates", "already_issued", "repairs")
+_COUNTED: Final = (
+    *("stage", "rows", "invalid", "duplicates", "already_issued", "repairs"),
+    *("form", "warnings", "badges"),
+)
 Step = Callable[[Connection], None]
 
 

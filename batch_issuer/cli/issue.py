@@ -19,6 +19,9 @@ def command(
         False, "--new-ledger", help="Go on beside batches that were sent with another ledger."
     ),
     name: str = typer.Option("", help="A name for the batch, for people."),
+    encoding: o.EncodingOption = None,
+    delimiter: o.DelimiterOption = None,
+    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -30,7 +33,7 @@ def command(
     """Validate, plan, record and submit a file; write what became of every row."""
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.cli.running import send, settings_for
-    from batch_issuer.intake import parse_mapping
+    from batch_issuer.intake import SheetOptions, parse_mapping
     from batch_issuer.pipeline import issue
     from batch_issuer.planning import MaxInvalid
     from batch_issuer.tracking import Wait
@@ -47,6 +50,7 @@ def command(
     )
     issue_options = IssueOptions(
         name=name,
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
         mapped=parse_mapping(mapped or []),
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),

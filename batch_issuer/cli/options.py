@@ -60,6 +60,18 @@ MaxInvalidOption = Annotated[
 WaitOption = Annotated[
     float, typer.Option("--wait", min=0, metavar="SECONDS", help="Follow the states for so long.")
 ]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", help="utf-8, utf-16 or windows-1252, where it is found out wrongly."),
+]
+DelimiterOption = Annotated[
+    str | None,
+    typer.Option("--delimiter", help="comma, semicolon, tab or pipe, where it is found out wrongly."),
+]
+SheetOption = Annotated[
+    str | None,
+    typer.Option("--sheet", metavar="NAME", help="The sheet of an Excel workbook; default: the first."),
+]
 MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="HEADER=COLUMN", help="Use another header for a column; repeatable."),

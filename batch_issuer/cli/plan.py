@@ -19,6 +19,9 @@ def command(
     rate: o.Rate = None,
     on_invalid: o.OnInvalidOption = OnInvalid.STOP,
     max_invalid: o.MaxInvalidOption = "10%",
+    encoding: o.EncodingOption = None,
+    delimiter: o.DelimiterOption = None,
+    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -31,10 +34,10 @@ def command(
 
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
-    from batch_issuer.cli.rendering import print_json, print_problems, print_repairs
+    from batch_issuer.cli.rendering import print_json, print_problems, print_reading, print_repairs
     from batch_issuer.cli.running import settings_for
     from batch_issuer.dry_run import leave_to_other_batches
-    from batch_issuer.intake import parse_mapping
+    from batch_issuer.intake import SheetOptions, parse_mapping
     from batch_issuer.planning import MaxInvalid
 
     settings = settings_for(
@@ -47,6 +50,7 @@ def command(
         issue_event_date=issue_event_date,
     )
     options = IssueOptions(
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
         mapped=parse_mapping(mapped or []),
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
@@ -60,6 +64,7 @@ def command(
         else:
             _print_plan(file.name, result, settings)
             print_problems(problems.tally)
+            print_reading(result.form, result.warnings)
             print_repairs(result.checked.repairs)
             if result.refusal:
                 typer.echo(f"\n`issue` would send nothing. {result.refusal}")
@@ -86,6 +91,8 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
         "would_send": not result.refusal,
         "reason": result.refusal,
         "repairs": dict(checked.repairs),
+        "form": result.form,
+        "warnings": list(result.warnings),
         "groups": [{**asdict(group), "customers": size} for group, size in groups],
     }
 

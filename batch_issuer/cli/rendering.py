@@ -40,6 +40,8 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     balance = "each has its line" if summary.is_balanced else "THE ROWS DO NOT ADD UP: please report this"
     typer.echo(f"  {'rows in all':<14}{batch.rows:>12,}   {balance}")
     print_problems(summary.problems)
+    print_reading(batch.form, batch.warnings)
+    print_repairs(batch.repairs)
     typer.echo(f"\nFiles in {summary.folder}/")
     files = ((name, what) for name, what in _FILES.items() if (summary.folder / name).exists())
     for name, what in files:
@@ -58,6 +60,14 @@ def print_problems(problems: ProblemTally) -> None:
         first = problems.examples[rule][0]
         typer.echo(f"  {count:>6,} x {rule.value}")
         typer.echo(f"           row {first.row}: {first.message}")
+
+
+def print_reading(form: str, warnings: Sequence[str]) -> None:
+    """Print how a file was read, and what the user should know of it."""
+    if form:
+        typer.echo(f"\nRead as {form}")
+    for warning in warnings:
+        typer.echo(f"Note: {warning}")
 
 
 def print_repairs(repairs: Mapping[str, int]) -> None:

@@ -14,6 +14,9 @@ def command(
     rejects: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write the invalid rows to this CSV file.")
     ] = None,
+    encoding: o.EncodingOption = None,
+    delimiter: o.DelimiterOption = None,
+    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -24,9 +27,15 @@ def command(
     """Read and check a file; nothing is sent, and nothing recorded."""
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
-    from batch_issuer.cli.rendering import print_json, print_problems, print_repairs, print_table
+    from batch_issuer.cli.rendering import (
+        print_json,
+        print_problems,
+        print_reading,
+        print_repairs,
+        print_table,
+    )
     from batch_issuer.cli.running import settings_for
-    from batch_issuer.intake import parse_mapping
+    from batch_issuer.intake import SheetOptions, parse_mapping
 
     settings = settings_for(
         context,
@@ -35,7 +44,10 @@ def command(
         reference_id=reference_id,
         issue_event_date=issue_event_date,
     )
-    options = IssueOptions(mapped=parse_mapping(mapped or []))
+    options = IssueOptions(
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
+        mapped=parse_mapping(mapped or []),
+    )
     with dry_run(context, file, settings, options, rejects) as (result, problems):
         checked, duplicates = result.checked, len(result.plan.duplicates)
         valid = checked.total - checked.invalid - duplicates
@@ -43,6 +55,8 @@ def command(
             print_json(
                 {
                     "input": file.name,
+                    "form": result.form,
+                    "warnings": list(result.warnings),
                     "rows": checked.total,
                     "valid": valid,
                     "invalid": checked.invalid,
@@ -62,6 +76,7 @@ def command(
                 ]
             )
             print_problems(problems.tally)
+            print_reading(result.form, result.warnings)
             print_repairs(checked.repairs)
             if rejects is not None and checked.invalid:
                 typer.echo(f"\nThe invalid rows: {rejects}")

@@ -53,6 +53,12 @@ class Batch:
     exit_code: ExitCode | None = None
     timeline: int = 0
     """That of the database when the batch was last known to be all there."""
+    form: str = ""
+    """How its file is written, in words."""
+    warnings: Sequence[str] = ()
+    """What the user should know of its file and its badges, in a sentence each."""
+    badges: Mapping[str, str] = field(default_factory=dict)
+    """The names of its badges, where the server gave them."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -65,6 +71,8 @@ class Batch:
                 "stage": BatchStage(facts["stage"]),
                 "settings": json.loads(facts["settings"]),
                 "repairs": json.loads(facts["repairs"] or "{}"),
+                "warnings": tuple(json.loads(facts["warnings"] or "[]")),
+                "badges": json.loads(facts["badges"] or "{}"),
                 "exit_code": None if code is None else ExitCode(code),
             }
         )
@@ -72,15 +80,20 @@ class Batch:
 
 def insert_batch(connection: Connection, batch: Batch) -> None:
     """Record a batch."""
-    facts = asdict(batch)
-    facts |= {name: json.dumps(facts[name]) for name in ("settings", "repairs")}
-    connection.execute(insert(tables.batches), [facts])
+    connection.execute(insert(tables.batches), [_stored(asdict(batch))])
 
 
 def update_batch(connection: Connection, batch: BatchId, facts: Mapping[str, object]) -> None:
     """Change some columns of a batch."""
-    stored = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in facts.items()}
+    stored = _stored(facts)
     connection.execute(update(tables.batches).where(tables.batches.c.batch == batch).values(**stored))
+
+
+def _stored(facts: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: json.dumps(value) if isinstance(value, dict | list | tuple) else value
+        for name, value in facts.items()
+    }
 
 
 def find_batch(connection: Connection, batch: str) -> Batch | None:

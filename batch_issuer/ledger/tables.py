@@ -48,6 +48,9 @@ batches = Table(
     _text("finished_at"),
     Column("exit_code", Integer),
     _count("timeline"),
+    _text("form"),
+    _text("warnings"),
+    _text("badges"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 
