@@ -1,7 +1,6 @@
 """What each command does, as stages in order: issue, resume, retry, refresh, decide, show."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +12,6 @@ from batch_issuer.gateway import Access, checker_access, read_access, sending_ac
 from batch_issuer.ledger import Batch, BatchStage, Ledger
 from batch_issuer.ledger.batches import find_batch, list_batches
 from batch_issuer.ledger.requests import refused_requests, unfinished_batches
-from batch_issuer.recording import when_guards_are_free
 from batch_issuer.reporting import report, report_reading
 from batch_issuer.reports import Summary, summarise
 from batch_issuer.retrying import nothing_to_retry, plan_retry
@@ -83,8 +81,7 @@ async def retry(services: Services, batch: str, wait: Wait = _NO_WAIT) -> Summar
             reading = await look_up_refused(api.view(), refused, since, wait=wait_first)
         if reading.failure is not None or services.stopping.is_set():
             return await report_reading(services, accepted, reading, code=ExitCode.NOT_FINISHED)
-        plan = partial(lease.write, plan_retry, known, lease)
-        planned, left = await when_guards_are_free(services, plan)
+        planned, left = await plan_retry(services, lease, known)
     if not planned:
         return await report(services, accepted, message=nothing_to_retry(left))
     return await send(services, accepted, access, inner, wait)

@@ -9,6 +9,7 @@ from batch_issuer.assembly import Api, Services, open_api
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.requests import Stage
+from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Access, Answer, InnerCall
 from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests, unsent_requests
@@ -44,6 +45,17 @@ async def send(
     services: Services, accepted: Accepted, access: Access, inner: InnerCall, wait: Wait
 ) -> Summary:
     """Submit what is not sent, write the files, then follow. The one way for every command that sends."""
+    try:
+        return await _send(services, accepted, access, inner, wait)
+    except LedgerUnavailable as exc:
+        raise LedgerUnavailable(
+            f"{exc}; nothing is lost: `batch-issuer resume {accepted.batch.batch}` goes on"
+        ) from exc
+
+
+async def _send(
+    services: Services, accepted: Accepted, access: Access, inner: InnerCall, wait: Wait
+) -> Summary:
     batch = accepted.batch
     async with open_api(services, access) as api:
         async with services.lease(batch.batch) as lease:

@@ -193,15 +193,19 @@ def requests_in_doubt(connection: Connection, batch: BatchId) -> list[tuple[Requ
     return [(RequestRecord.from_row(row), row["sent_at"]) for row in rows]
 
 
-def refused_requests(connection: Connection, batch: BatchId) -> list[RequestRecord]:
-    """Return the requests that failed as a whole: some may be retried, some may not."""
+def refused_requests(
+    connection: Connection, batch: BatchId, request_ids: Sequence[RequestId] | None = None
+) -> list[RequestRecord]:
+    """Return the requests (of those named) that failed as a whole: some may be retried, some may not."""
     failed = and_(_known.stage == Stage.SUBMITTED, _known.outcome == Outcome.FAILED)
-    rows = connection.execute(
+    query = (
         select(tables.requests)
         .where(_known.batch == batch, or_(_known.stage == Stage.REFUSED, failed))
         .order_by(*PLACE)
-    ).mappings()
-    return [RequestRecord.from_row(row) for row in rows]
+    )
+    if request_ids is not None:
+        query = query.where(_known.request_id.in_(request_ids))
+    return [RequestRecord.from_row(row) for row in connection.execute(query).mappings()]
 
 
 def load_requests(

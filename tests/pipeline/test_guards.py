@@ -23,6 +23,7 @@ from batch_issuer.pipeline import retry, show
 from batch_issuer.planning import MaxInvalid
 from batch_issuer.reports import Summary
 from batch_issuer.reports.row_files import RECONCILIATION_COLUMNS
+from batch_issuer.retrying import plan_retry
 from batch_issuer.sandbox import Scenario
 from tests.pipeline.world import (
     BADGES,
@@ -292,6 +293,23 @@ async def test_a_file_that_is_overtaken_again_and_again_is_recorded_alone_at_las
     assert [known.input_name for known in batches].count("o") == 5
     assert (accepted.batch.stage, accepted.batch.already_issued) == (BatchStage.ACCEPTED, 1)
     assert [customer for customer, _ in planned] == [700_000_002, 700_000_003]
+
+
+async def test_a_retry_of_many_requests_is_planned_in_blocks_and_leaves_none_out(tmp_path: Path) -> None:
+    async with open_world(tmp_path, chunk_size=1) as world:
+        batch = (await world.issue(world.write(customers(250)))).batch
+        again = world.write(customers(3, first=700_000_101), SECOND)
+
+        async def plan(services: Services) -> tuple[int, int]:
+            await execute(services, "delete from workflow_requests")
+            await execute(services, "update requests set stage = 'refused', workflow_request_id = ''")
+            await accept_file(services, again)  # it holds three of the customers by now
+            async with services.lease(batch.batch) as lease:
+                return await plan_retry(services, lease, batch)
+
+        assert await world.run(plan) == (247, 3)
+        planned = await planned_customers(world, batch)
+    assert len({customer for customer, _ in planned}) == len(planned) == 250
 
 
 async def test_a_file_waits_while_another_process_accepts_a_batch_alone(tmp_path: Path) -> None:
