@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 LOCK_ARGS ?=
 N ?= 20
 SEED ?= 1
+LEDGER ?= sqlite
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,8 +34,8 @@ test: $(READY) ## run all tests (PYTEST_ARGS="-k words" picks some)
 check: lint ## all that must hold before a commit: lint, then the tests (but the end-to-end ones) with their coverage
 	$(BIN)/pytest --cov -m 'not end_to_end' $(PYTEST_ARGS)
 
-torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on
-	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED)
+torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on (LEDGER=postgresql)
+	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED) --ledger $(LEDGER)
 
 lint: $(READY) ## check format, style, types and the container files
 	$(BIN)/ruff format --check .

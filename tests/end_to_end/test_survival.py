@@ -1,61 +1,33 @@
 """The command is stopped in every way there is, and nothing is lost or sent twice."""
 
-import csv
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.conftest import Server, Terminal
-
-if TYPE_CHECKING:
-    import subprocess
+from tests.end_to_end.conftest import SHORT_TIMES, Server, Terminal, wait_for_posts
 
 pytestmark = pytest.mark.end_to_end
 
-BADGE = "0123456789abcdef01234567"
+FIRST = 700_000_000
 ROWS = 400
-
-
-def write_input(terminal: Terminal, rows_in_all: int = ROWS) -> None:
-    rows = "".join(f"{700_000_000 + n},{BADGE}\n" for n in range(rows_in_all))
-    (terminal.folder / "in.csv").write_text("customer_id,badge_meta_id\n" + rows)
-
-
-def lines_of(terminal: Terminal) -> list[dict[str, str]]:
-    path = terminal.batch_folder() / "reconciliation.csv"
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def wait_for_posts(server: Server, process: "subprocess.Popen[str]", count: int) -> None:
-    """Wait until the server has accepted so many requests, or the command has ended."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if server.truth()["posts"]["accepted"] >= count:
-            return
 
 
 @pytest.fixture
 def server(start_sandbox: Callable[..., Server], terminal: Terminal) -> Server:
     started = start_sandbox("--latency", "0.05", "--decide-after", "0")
-    terminal.settings = {
-        **started.settings,
-        "BATCH_ISSUER_TIMEOUT": "2",  # a lost answer is looked up after TIMEOUT + SETTLE seconds
-        "BATCH_ISSUER_SETTLE": "0.5",
-    }
-    write_input(terminal)
+    terminal.settings = {**started.settings, **SHORT_TIMES}
+    terminal.write(range(FIRST, FIRST + ROWS))
     return started
 
 
 def test_killed_half_way_resume_sends_only_what_was_not_acknowledged(
     server: Server, terminal: Terminal
 ) -> None:
-    write_input(terminal, rows_in_all=1000)
+    terminal.write(range(FIRST, FIRST + 1000))
     process = terminal.start("issue", "in.csv", "--rate", "0", "--chunk-size", "1", "--concurrency", "8")
     wait_for_posts(server, process, 500)
     process.send_signal(signal.SIGKILL)
@@ -65,10 +37,10 @@ def test_killed_half_way_resume_sends_only_what_was_not_acknowledged(
     resumed = terminal.run("resume", "--rate", "0")
     assert resumed.returncode == 0, resumed.stderr
     sent = Counter(server.customers())
-    lines = lines_of(terminal)
+    lines = terminal.lines()
     assert 500 <= acknowledged < 1000
     assert server.truth()["posts"]["received"] <= 1000 + 8  # at most those under way are sent once more
-    assert sorted(sent) == list(range(700_000_000, 700_000_000 + 1000))
+    assert sorted(sent) == list(range(FIRST, FIRST + 1000))
     assert set(sent.values()) == {1}, "a customer was sent twice"
     assert Counter(line["outcome"] for line in lines) == {"issued": 1000}
 
@@ -84,19 +56,19 @@ def test_one_signal_drains_and_resume_finishes(
     assert process.returncode == 5, err
     assert "interrupted" in out
     assert "Next: batch-issuer resume" in out
-    told = Counter(line["outcome"] for line in lines_of(terminal))
+    told = Counter(line["outcome"] for line in terminal.lines())
     assert told["issued"] == len(server.customers())
     assert told["issued"] + told["not_sent"] == ROWS
 
     assert terminal.run("resume", "--rate", "0").returncode == 0
-    assert {line["outcome"] for line in lines_of(terminal)} == {"issued"}
-    assert sorted(server.customers()) == list(range(700_000_000, 700_000_000 + ROWS))
+    assert {line["outcome"] for line in terminal.lines()} == {"issued"}
+    assert sorted(server.customers()) == list(range(FIRST, FIRST + ROWS))
 
 
 def test_two_signals_stop_at_once(start_sandbox: Callable[..., Server], terminal: Terminal) -> None:
     server = start_sandbox("--latency", "30")
     terminal.settings = server.settings
-    write_input(terminal)
+    terminal.write(range(FIRST, FIRST + ROWS))
     process = terminal.start("issue", "in.csv", "--rate", "0", "--chunk-size", "100")
     wait_for_posts(server, process, 1)
     begun = time.monotonic()
@@ -108,16 +80,6 @@ def test_two_signals_stop_at_once(start_sandbox: Callable[..., Server], terminal
     assert process.returncode == 5
     assert "stopped at once" in err
     assert "Traceback" not in err
-
-
-def test_a_batch_is_sent_by_one_process_at_a_time(server: Server, terminal: Terminal) -> None:
-    process = terminal.start("issue", "in.csv", "--chunk-size", "4", "--rate", "200")
-    wait_for_posts(server, process, 2)
-    second = terminal.run("resume")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    assert second.returncode == 7
-    assert "another process" in second.stderr
 
 
 def test_the_demo_runs_in_an_empty_folder(terminal: Terminal) -> None:

@@ -1,13 +1,12 @@
 """The command is killed at random moments under random faults, resumed, and compared with the truth.
 
 `python -m tests.end_to_end.torture --runs 100 --seed 1` runs it at length; a seed repeats a run.
+`--ledger postgresql` keeps the ledgers on a PostgreSQL server of its own.
 """
 
 import argparse
-import csv
 import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,16 +14,19 @@ import time
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.conftest import COMMAND, environment
+from tests.end_to_end.conftest import COMMAND, Process, environment, lines_in, settings_told_by
+from tests.postgresql import Databases, PostgresServer, find_postgresql
 
 BADGES = tuple(f"{number:024x}" for number in range(1, 6))
 ROWS = 240
 SEND = ("--rate", "0", "--concurrency", "6")
 _MOST_RESUMES = 40
+_TWO_AT_ONCE = 0.4
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,14 +40,21 @@ class Run:
     settings: dict[str, str] = field(default_factory=dict)
     kills: int = 0
     commands: int = 0
+    pairs: int = 0
+    """How often two commands resumed at once."""
     problems: list[str] = field(default_factory=list)
 
 
-def run_once(seed: int, folder: Path, *, lag: float = 0.3) -> Run:
-    """Issue one file to a sandbox that lies, killing the command now and then; compare at the end."""
+def run_once(seed: int, folder: Path, *, lag: float = 0.3, ledger: str = "") -> Run:
+    """Issue one file to a sandbox that lies, killing the command now and then; compare at the end.
+
+    The ledger is a file in the folder, unless another is named.
+    """
     run = Run(seed=seed, folder=folder, lag=lag, dice=random.Random(seed))  # noqa: S311 - to repeat a run
     write_input(run)
     sandbox = start_sandbox(run)
+    if ledger:
+        run.settings["BATCH_ISSUER_LEDGER"] = ledger
     with sandbox:
         try:
             drive(run)
@@ -68,7 +77,7 @@ def write_input(run: Run) -> None:
     (run.folder / "in.csv").write_text("\n".join(lines) + "\n")
 
 
-def start_sandbox(run: Run) -> "subprocess.Popen[str]":
+def start_sandbox(run: Run) -> Process:
     """Start a sandbox with a mix of faults and fates that the seed decides."""
     process = subprocess.Popen(
         [
@@ -82,12 +91,7 @@ def start_sandbox(run: Run) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.match(r"\s+export (\w+)=(\S+)", line):
-            run.settings[found[1]] = found[2]
-        elif run.settings:
-            break
+    run.settings |= settings_told_by(process)
     run.settings |= {
         "BATCH_ISSUER_TIMEOUT": "1",
         "BATCH_ISSUER_SETTLE": "0.5",
@@ -104,7 +108,7 @@ def drive(run: Run) -> None:
     for _ in range(_MOST_RESUMES):
         if code in {0, 4}:
             break
-        code = command(run, "resume", *SEND, kill=run.kills < 3)
+        code = resume(run, kill=run.kills < 3)
         if code == 2:  # killed before the ledger knew the batch: or there is nothing left to resume
             code = command(run, *issue)
             code = 0 if code == 7 else code
@@ -124,10 +128,31 @@ def follow(run: Run) -> None:
             break
 
 
+def resume(run: Run, *, kill: bool) -> int | None:
+    """Resume with one command, or now and then with two at once: of those the better code counts."""
+    if run.dice.random() >= _TWO_AT_ONCE:
+        return command(run, "resume", *SEND, kill=kill)
+    run.commands += 2
+    run.pairs += 1
+    both = [start(run, "resume", *SEND) for _ in range(2)]
+    codes = [end(run, process, kill=kill) for process in both]
+    done = [code for code in codes if code in {0, 4}]
+    if done or codes == [2, 2]:  # killed before the ledger knew the batch: there is nothing to resume
+        return done[0] if done else 2
+    if set(codes) <= {2, 7}:
+        run.problems.append(f"two that resumed at once kept each other out: exits {codes}")
+    return next((code for code in codes if code not in {2, 7}), 5)
+
+
 def command(run: Run, *arguments: str, kill: bool = False) -> int | None:
     """Run a command; where `kill` is set, perhaps not to its end."""
     run.commands += 1
-    process = subprocess.Popen(
+    return end(run, start(run, *arguments), kill=kill)
+
+
+def start(run: Run, *arguments: str) -> Process:
+    """Start a command."""
+    return subprocess.Popen(
         [*COMMAND, "-q", *arguments],
         cwd=run.folder,
         env={**environment(), **run.settings},
@@ -135,6 +160,10 @@ def command(run: Run, *arguments: str, kill: bool = False) -> int | None:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def end(run: Run, process: Process, *, kill: bool) -> int | None:
+    """Wait for a command's end, or be the end of it; return None where it was killed."""
     with process:
         try:
             _, err = process.communicate(timeout=run.dice.uniform(0.8, 5.0) if kill else 90)
@@ -144,7 +173,7 @@ def command(run: Run, *arguments: str, kill: bool = False) -> int | None:
             run.kills += 1
             return None
     if process.returncode == 1 or "Traceback" in err:
-        run.problems.append(f"{' '.join(arguments)}: exit {process.returncode}: {err.strip()[-300:]}")
+        run.problems.append(f"{process.args!r}: exit {process.returncode}: {err.strip()[-300:]}")
     return process.returncode
 
 
@@ -164,8 +193,7 @@ def batch_folder(run: Run) -> Path:
 
 def lines_of(run: Run) -> list[dict[str, str]]:
     """Read the reconciliation of the only batch."""
-    with (batch_folder(run) / "reconciliation.csv").open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+    return lines_in(batch_folder(run))
 
 
 def pending(run: Run) -> int:
@@ -227,24 +255,41 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--jobs", type=int, default=3)
     options.add_argument("--lag", type=float, default=0.3, help="seconds until the list shows a request")
+    options.add_argument("--ledger", choices=["sqlite", "postgresql"], default="sqlite")
     chosen = options.parse_args()
     begun = time.monotonic()
+    with ExitStack() as stack:
+        databases = stack.enter_context(own_server()) if chosen.ledger == "postgresql" else None
 
-    def one(seed: int) -> Run:
-        with tempfile.TemporaryDirectory() as folder:
-            return run_once(seed, Path(folder), lag=chosen.lag)
+        def one(seed: int) -> Run:
+            with tempfile.TemporaryDirectory() as folder:
+                ledger = databases.new_database() if databases else ""
+                return run_once(seed, Path(folder), lag=chosen.lag, ledger=ledger)
 
-    failed = kills = commands = 0
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        for run in pool.map(one, range(chosen.seed, chosen.seed + chosen.runs)):
-            kills, commands = kills + run.kills, commands + run.commands
-            failed += bool(run.problems)
-            for problem in run.problems[:10]:
-                print(f"seed {run.seed}: {problem}")  # noqa: T201 - its answer
+        pool = stack.enter_context(ThreadPoolExecutor(chosen.jobs))
+        runs = list(pool.map(one, range(chosen.seed, chosen.seed + chosen.runs)))
+    for run in runs:
+        for problem in run.problems[:10]:
+            print(f"seed {run.seed}: {problem}")  # noqa: T201 - its answer
+    failed = sum(bool(run.problems) for run in runs)
+    commands, kills, pairs = (
+        sum(getattr(run, name) for run in runs) for name in ("commands", "kills", "pairs")
+    )
     seconds = time.monotonic() - begun
-    print(f"{commands} commands, {kills} killed, {seconds:.0f} s, list lag {chosen.lag} s")  # noqa: T201
-    print(f"{chosen.runs - failed} passed, {failed} failed")  # noqa: T201
+    print(  # noqa: T201 - its answer
+        f"{commands} commands, {kills} killed, {pairs} times two at once, {seconds:.0f} s, "
+        f"list lag {chosen.lag} s, ledgers in {chosen.ledger}"
+    )
+    print(f"{chosen.runs - failed} passed, {failed} failed")  # noqa: T201 - its answer
     return 1 if failed else 0
+
+
+def own_server() -> Databases:
+    """Return a server for all runs, which each get a database of their own."""
+    programs = find_postgresql()
+    if programs is None:
+        sys.exit("error: needs PostgreSQL (on Debian and Ubuntu: apt install postgresql)")
+    return PostgresServer(programs)
 
 
 if __name__ == "__main__":
