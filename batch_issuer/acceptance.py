@@ -44,7 +44,7 @@ from batch_issuer.submission import Lease
 OnInvalid = Literal["stop", "skip"]
 _LEFT_BEHIND: Final = timedelta(days=1)
 """A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
-_HOW_WRITTEN: Final = ("encoding", "delimiter", "sheet")
+_HOW_WRITTEN: Final = ("encoding", "delimiter")
 _FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted)
 
 

@@ -34,7 +34,9 @@ class GlobalOptions:
     overrides: dict[str, Any] = field(default_factory=dict)
 
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file, UTF-8, with a header row.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Spreadsheet saved as text (CSV, TSV), with a header row.")
+]
 OptionalBatch = Annotated[
     str | None, typer.Argument(metavar="[BATCH]", help="The batch; default: the latest.")
 ]
@@ -67,10 +69,6 @@ EncodingOption = Annotated[
 DelimiterOption = Annotated[
     str | None,
     typer.Option("--delimiter", help="comma, semicolon, tab or pipe, where it is found out wrongly."),
-]
-SheetOption = Annotated[
-    str | None,
-    typer.Option("--sheet", metavar="NAME", help="The sheet of an Excel workbook; default: the first."),
 ]
 MapOption = Annotated[
     list[str] | None,

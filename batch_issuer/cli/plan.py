@@ -21,7 +21,6 @@ def command(
     max_invalid: o.MaxInvalidOption = "10%",
     encoding: o.EncodingOption = None,
     delimiter: o.DelimiterOption = None,
-    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -50,7 +49,7 @@ def command(
         issue_event_date=issue_event_date,
     )
     options = IssueOptions(
-        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter),
         mapped=parse_mapping(mapped or []),
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),

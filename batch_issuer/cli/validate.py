@@ -16,7 +16,6 @@ def command(
     ] = None,
     encoding: o.EncodingOption = None,
     delimiter: o.DelimiterOption = None,
-    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -45,7 +44,7 @@ def command(
         issue_event_date=issue_event_date,
     )
     options = IssueOptions(
-        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter),
         mapped=parse_mapping(mapped or []),
     )
     with dry_run(context, file, settings, options, rejects) as (result, problems):

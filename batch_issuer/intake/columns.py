@@ -112,7 +112,7 @@ def _missing(name: str, column: str, header: Sequence[str], taken: set[int]) -> 
     text = f"{name} has no column for {column}"
     delimiter = guess_other_delimiter(list(header))
     if delimiter is not None:
-        return f"{text}: its columns seem to be separated by {delimiter!r}; save it with commas"
+        return f"{text}: its columns seem to be separated by {delimiter!r}; leave --delimiter out"
     free = {_normal(title): title for position, title in enumerate(header) if position not in taken}
     wanted = [_normal(column), *(_normal(a) for a, meant in ALIASES.items() if meant == column)]
     near = next(iter(n for w in wanted for n in difflib.get_close_matches(w, free, n=1)), None)

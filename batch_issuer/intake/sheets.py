@@ -20,8 +20,6 @@ class SheetOptions:
 
     encoding: str | None = None
     delimiter: str | None = None
-    sheet: str | None = None
-    """The name of a workbook's sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ class Sheet(Protocol):
 
     @property
     def form(self) -> str:
-        """How the file is written, in words for the user: its encoding and separator, or its sheet."""
+        """How the file is written, in words for the user."""
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -96,12 +96,15 @@ def _records(path: Path, dialect: Dialect, name: str) -> Iterator[tuple[int, lis
     csv.field_size_limit(_PARSED_CHARS)
     try:
         with path.open(encoding=dialect.encoding, newline="") as file:
+            if dialect.has_separator_line:
+                file.readline()
             # strict: a quote that is never closed would otherwise swallow the rows behind it in silence
             for number, record in enumerate(csv.reader(file, delimiter=dialect.delimiter, strict=True), 1):
                 yield number, record
     except UnicodeDecodeError as exc:
         row = _first_undecodable_row(path, dialect)
-        raise InputRefused(f"{name} is not UTF-8 text (look at row {row}); {SAVE_AS}") from exc
+        kind = dialect.encoding_name
+        raise InputRefused(f"{name} is not {kind} text (look at row {row}); {SAVE_AS}") from exc
     except csv.Error as exc:
         raise InputRefused(_unreadable(name, number + 1, str(exc))) from exc
     except OSError as exc:
@@ -110,15 +113,17 @@ def _records(path: Path, dialect: Dialect, name: str) -> Iterator[tuple[int, lis
 
 def _first_undecodable_row(path: Path, dialect: Dialect) -> int:
     """Find the row that decoding stopped at: it decodes ahead, so the last good row may be far before."""
-    row = 1
+    row = 0
     with path.open(encoding=dialect.encoding, errors="surrogateescape", newline="") as file:
         try:
+            if dialect.has_separator_line:
+                file.readline()
             for row, record in enumerate(csv.reader(file, delimiter=dialect.delimiter, strict=True), 1):
                 if _ESCAPED_BYTE.search("".join(record)):
                     return row
-        except csv.Error:
+        except (csv.Error, UnicodeDecodeError):  # UTF-16 has no way to carry a stray byte on
             return row + 1
-    return row
+    return max(row, 1)
 
 
 def _unreadable(name: str, row: int, reason: str) -> str:

@@ -1,11 +1,13 @@
 """Headers: which of them are known, and what is said about the others."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batch_issuer.errors import InputRefused, UsageError
-from batch_issuer.intake import open_source, parse_mapping
+from batch_issuer.intake import SheetOptions, open_source, parse_mapping
 
 from .sheets import BADGE, HEADER, check_text, options, write
 
@@ -108,10 +110,12 @@ def test_a_header_of_enormous_size_makes_no_enormous_message(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("delimiter", "shown"), [(";", "';'"), ("\t", r"'\t'"), ("|", "'|'")])
-def test_another_delimiter_is_named(tmp_path: Path, delimiter: str, shown: str) -> None:
-    message = refusal(tmp_path, f"customer_id{delimiter}badge_meta_id{delimiter}note")
+def test_a_separator_that_was_told_wrongly_is_named(tmp_path: Path, delimiter: str, shown: str) -> None:
+    path = write(tmp_path, f"customer_id{delimiter}badge_meta_id{delimiter}note")
+    how = replace(options(), sheet=SheetOptions(delimiter="comma"))
 
-    assert f"separated by {shown}" in message
+    with pytest.raises(InputRefused, match=re.escape(f"separated by {shown}; leave --delimiter out")):
+        open_source(path, how)
 
 
 def test_a_value_for_the_whole_file_stands_in_for_a_missing_column_or_cell(tmp_path: Path) -> None:

@@ -110,12 +110,8 @@ def test_utf_8_with_and_without_byte_order_mark_is_read(tmp_path: Path) -> None:
         (b"PK\x03\x04rest", "Excel workbook"),
         (b"\xd0\xcf\x11\xe0rest", "old or a protected Excel workbook"),
         (b"%PDF-1.7", "PDF"),
-        (f"{HEADER}\n{ROWS}".encode("utf-16"), "UTF-16"),
-        (b"\xfe\xff" + f"{HEADER}\n".encode("utf-16-be"), "UTF-16"),
         (f"{HEADER}\n{ROWS}".encode("utf-16-le"), "UTF-16"),
         (b"\x00" * 5000, "no text file"),
-        (f"{HEADER}\n1,J\u00f6rg\n".encode("cp1252"), "not UTF-8"),
-        (b"\xff", "not UTF-8"),
         (b"", "row 1 is empty"),
         (b"\xef\xbb\xbf", "row 1 is empty"),
         (f"\n{HEADER}\n{ROWS}".encode(), "row 1 is empty"),
@@ -131,7 +127,7 @@ def test_a_file_that_is_no_filled_sheet_is_refused_with_what_to_do(
 
 
 def test_bad_bytes_far_down_refuse_the_file(tmp_path: Path) -> None:
-    content = f"{HEADER}\n".encode() + f"1,{BADGE}\n".encode() * 30_000 + b"2,\xe9\n"
+    content = f"{HEADER},gr\u00fc\u00dfe\n".encode() + f"1,{BADGE}\n".encode() * 30_000 + b"2,\xe9\n"
 
     message = refusal(tmp_path, content)
 
@@ -141,7 +137,12 @@ def test_bad_bytes_far_down_refuse_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("row", "content"),
-    [(1, b"\xe9,badge\n1,2\n"), (2, b'customer,badge\n"\xe9'), (3, b"customer,badge\n\n\xff")],
+    [
+        (1, b"\xc3\xa9\xe9,badge\n1,2\n"),
+        (2, b'customer,badge,\xc3\xa9\n"\xe9'),
+        (3, b"customer,\xc3\xa9\n\n\xff"),
+        (3, b"\xef\xbb\xbfcustomer,badge\n\n\xff"),
+    ],
 )
 def test_bad_bytes_are_found_beside_blank_lines_and_open_quotes(
     tmp_path: Path, row: int, content: bytes

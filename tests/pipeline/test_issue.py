@@ -7,6 +7,7 @@ import pytest
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.errors import AlreadyIssued, InputRefused, Interrupted, SettingsError, UsageError
+from batch_issuer.intake import SheetOptions
 from batch_issuer.planning import MaxInvalid
 from batch_issuer.sandbox import Scenario
 from tests.pipeline.world import (
@@ -167,7 +168,7 @@ async def test_the_input_is_left_as_it_was_and_a_copy_is_kept(tmp_path: Path) ->
         ("customer_id,badge_meta_id\n", "no data rows"),
         ("name,badge_meta_id\n1,2\n", "no column for customer_id"),
         ('customer_id,badge_meta_id\n1,"2\n', "quote"),
-        ("customer_id,badge_meta_id\n" + "1,2\n" * 5 + "ü,\n", "not UTF-8"),
+        ("customer_id,badge_meta_id\n" + "1,2\n" * 5 + "\u0081,\n", "not Windows-1252"),
     ],
 )
 async def test_a_file_that_is_no_spreadsheet_leaves_no_trace(tmp_path: Path, text: str, reason: str) -> None:
@@ -335,3 +336,15 @@ async def test_the_summary_adds_up_and_tells_settings_without_secrets(tmp_path: 
     assert found["settings"]["chunk_size"] == 3
     assert "password" not in found["settings"]
     assert found["started_at"] == "2026-03-02T10:15:00Z"
+
+
+async def test_a_file_is_read_again_in_the_way_that_the_user_told(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        text = customers(4).replace(",", ";").replace("\n", ";a,b,c\n")
+        sheet = SheetOptions(encoding="windows-1252", delimiter="semicolon")
+        summary = await world.issue(world.write(text), sheet=sheet)
+        assert outcomes(await world.refresh()) == {"pending": 4}
+    told = summary_json(summary)
+    assert told["input"]["form"] == "Windows-1252, separated by semicolons"
+    assert (told["settings"]["encoding"], told["settings"]["delimiter"]) == ("windows-1252", "semicolon")
+    assert "Windows-1252, separated by semicolons" in (summary.folder / "report.html").read_text()
