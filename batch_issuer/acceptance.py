@@ -293,8 +293,10 @@ def refuse_invalid(checked: Checked, options: IssueOptions) -> str:
     """Say why invalid rows keep the whole file from being sent, or nothing where they do not."""
     if not checked.invalid:
         return ""
-    rows = "row is" if checked.invalid == 1 else "rows are"
-    found = f"{checked.invalid:,} of {checked.total:,} {rows} invalid"
+    rows = "row" if checked.total == 1 else "rows"
+    found = (
+        f"{checked.invalid:,} of {checked.total:,} {rows} {'is' if checked.invalid == 1 else 'are'} invalid"
+    )
     if checked.invalid == checked.total:
         return f"{found}, and none is left to send: correct them and issue the file again"
     if options.on_invalid == "stop":

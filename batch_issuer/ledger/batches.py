@@ -1,13 +1,12 @@
 """Queries on batches, their input problems and their duplicates."""
 
-import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
@@ -57,9 +56,7 @@ class Batch:
     form: str = ""
     """How its file is written, in words."""
     warnings: Sequence[str] = ()
-    """What the user should know of its file and its badges, in a sentence each."""
-    badges: Mapping[str, str] = field(default_factory=dict)
-    """The names of its badges, where the server gave them."""
+    """What the user should know of its file, in a sentence each."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -73,7 +70,6 @@ class Batch:
                 "settings": json.loads(facts["settings"]),
                 "repairs": json.loads(facts["repairs"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
-                "badges": json.loads(facts["badges"] or "{}"),
                 "exit_code": None if code is None else ExitCode(code),
             }
         )
@@ -125,26 +121,18 @@ def find_same_content(connection: Connection, batch: Batch) -> BatchId | None:
 def insert_problems(
     connection: Connection, batch: BatchId, block: int, problems: Sequence[InputProblem]
 ) -> None:
-    """Record one block of input problems, in input order.
-
-    What is wrong with cells has blocks from 0 on; what is found out later, below 0, the first being -1.
-    """
+    """Record one block of input problems."""
     row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
     connection.execute(insert(tables.problems), [row])
 
 
 def iterate_problems(connection: Connection, batch: BatchId) -> Iterator[InputProblem]:
     """Yield the input problems in input order, few blocks in memory at a time."""
-    block = tables.problems.c.block
-    of_cells = _problems(connection, batch, block >= 0, block)
-    of_badges = _problems(connection, batch, block < 0, block.desc())
-    return heapq.merge(of_cells, of_badges, key=lambda problem: problem.row)
-
-
-def _problems(
-    connection: Connection, batch: BatchId, which: ColumnElement[bool], order: ColumnElement[int]
-) -> Iterator[InputProblem]:
-    query = select(tables.problems.c.problems).where(tables.problems.c.batch == batch, which).order_by(order)
+    query = (
+        select(tables.problems.c.problems)
+        .where(tables.problems.c.batch == batch)
+        .order_by(tables.problems.c.block)
+    )
     for packed in connection.execute(query.execution_options(yield_per=4)).scalars():
         yield from unpack_problems(packed)
 

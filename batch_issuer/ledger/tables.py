@@ -50,7 +50,6 @@ batches = Table(
     _count("timeline"),
     _text("form"),
     _text("warnings"),
-    _text("badges"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 

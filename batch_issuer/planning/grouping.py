@@ -1,6 +1,5 @@
 """Gathers checked frames into one compact table: a customer, a group code and a row number for each row."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,23 +20,6 @@ class RowTable:
     codes: GroupCodes
     rows: RowNumbers
     groups: tuple[Group, ...]
-
-    def split(self, groups: Collection[Group]) -> "tuple[RowTable, RowTable]":
-        """Part the rows of some groups from the others: those of the groups, and the rest."""
-        is_in = np.fromiter(
-            (group in groups for group in self.groups), dtype=np.bool_, count=len(self.groups)
-        )
-        return self._select(is_in), self._select(~is_in)
-
-    def _select(self, wanted: npt.NDArray[np.bool_]) -> "RowTable":
-        new_codes = np.cumsum(wanted, dtype=np.int32) - 1
-        is_kept = wanted[self.codes]
-        return RowTable(
-            customers=self.customers[is_kept],
-            codes=new_codes[self.codes[is_kept]],
-            rows=self.rows[is_kept],
-            groups=tuple(group for group, kept in zip(self.groups, wanted.tolist(), strict=True) if kept),
-        )
 
 
 class RowCollector:

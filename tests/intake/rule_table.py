@@ -38,11 +38,6 @@ EXAMPLES: Final[Mapping[Rule, Mapping[str, str]]] = {
 }
 """For each rule the cells of a row that is fine besides."""
 
-UNREAD: Final[Mapping[Rule, tuple[str, str]]] = {
-    rule: ("badge_meta_id", BADGE) for rule in Rule if rule.value == "badge"
-}
-"""Rules that no file breaks by itself: a server has to be asked."""
-
 
 def problems_of(rule: Rule) -> list[InputProblem]:
     """Check a row with the example of a rule."""
@@ -68,14 +63,9 @@ def page() -> str:
 
 def _lines() -> Iterator[str]:
     for rule in Rule:
-        if rule in UNREAD:
-            column, value = UNREAD[rule]
-            what, advice = WORDING[rule]
-        else:
-            problem = next(problem for problem in problems_of(rule) if problem.rule is rule)
-            column, value = problem.column, problem.value
-            what, advice = WORDING[rule][0], problem.advice
-        yield f"| `{rule.value}` | {_example(column, value)} | {what} | {advice} |"
+        problem = next(problem for problem in problems_of(rule) if problem.rule is rule)
+        example = _example(problem.column, problem.value)
+        yield f"| `{rule.value}` | {example} | {WORDING[rule][0]} | {problem.advice} |"
 
 
 def _example(column: str, value: str) -> str:

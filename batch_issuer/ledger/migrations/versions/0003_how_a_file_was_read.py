@@ -1,4 +1,4 @@
-"""How a batch's file was read, what the user should know of it, and the names of its badges."""
+"""How a batch's file was read, and what the user should know of it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    for name in ("form", "warnings", "badges"):
+    for name in ("form", "warnings"):
         op.add_column("batches", sa.Column(name, sa.Text(), server_default="", nullable=False))
