@@ -33,7 +33,7 @@ from batch_issuer.intake import (
     check_rows,
     open_source,
 )
-from batch_issuer.intake.copying import COPY_NAME, StagedInput, file_sha256, remove_leftovers, stage_input
+from batch_issuer.intake.copying import StagedInput, copy_in, file_sha256, remove_leftovers, stage_input
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import find_batch, insert_batch, insert_problems
 from batch_issuer.planning import MaxInvalid, RowCollector, plan_requests
@@ -44,7 +44,7 @@ from batch_issuer.submission import Lease
 OnInvalid = Literal["stop", "skip"]
 _LEFT_BEHIND: Final = timedelta(days=1)
 """A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
-_HOW_WRITTEN: Final = ("encoding", "delimiter")
+_HOW_WRITTEN: Final = ("encoding", "delimiter", "sheet")
 _FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted)
 
 
@@ -110,7 +110,7 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
     except BaseException:
         staged.discard()
         raise
-    accepted = Accepted(batch=batch, source=source.at(folder / COPY_NAME), folder=folder)
+    accepted = Accepted(batch=batch, source=source.at(copy_in(folder)), folder=folder)
     try:
         async with services.lease(batch.batch) as lease:
             await lease.write(insert_batch, batch)
@@ -156,7 +156,7 @@ def recorded_options(batch: Batch) -> IssueOptions:
 async def reopen(services: Services, batch: Batch) -> Accepted:
     """Take up a recorded batch again. Raises UsageError where the copy of its input is not what it was."""
     folder = services.batch_folder(batch.batch)
-    path = folder / COPY_NAME
+    path = copy_in(folder)
     if not path.is_file() or await asyncio.to_thread(file_sha256, path) != batch.input_sha256:
         raise UsageError(f"{path} is not the input that batch {batch.batch} was made from; restore it")
     source = await asyncio.to_thread(open_source, path, input_options(batch.settings), name=batch.input_name)

@@ -19,6 +19,8 @@ from batch_issuer.settings import Settings
 class DryRun:
     """What reading and planning a file gives, without sending or recording anything."""
 
+    name: str
+    """What messages call the file."""
     checked: Checked
     plan: Plan
     refusal: str
@@ -46,6 +48,7 @@ def try_out(
         progress.rows_checked(len(frame.raw.numbers))
     plan = plan_requests(checked.rows.table(), chunk_size=settings.chunk_size)
     return DryRun(
+        name=source.name,
         checked=checked,
         plan=plan,
         refusal=refuse_invalid(checked, options),

@@ -95,6 +95,8 @@ class InputProblem:
         what = WORDING[self.rule][0]
         if self.rule is Rule.SURPLUS_FIELDS:
             return f"{what}; {self.advice}"
+        if self.rule is Rule.MISSING and self.value:
+            what = "holds an error of the spreadsheet, and no value"
         shown = f" {_shown(self.value)}" if self.value else ""
         return f"{self.column}{shown} {what}; {self.advice}"
 

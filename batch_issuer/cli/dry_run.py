@@ -13,6 +13,7 @@ import typer
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli.running import progress_for
+from batch_issuer.cli.standard_input import input_file
 from batch_issuer.dry_run import DryRun, try_out
 from batch_issuer.errors import OutputNotWritable
 from batch_issuer.intake import CheckedFrame
@@ -50,8 +51,9 @@ def dry_run(
         problems = Problems(spool)
         try:
             with ExitStack() as files:
+                path = files.enter_context(input_file(file, max_bytes=settings.max_file_bytes))
                 result = try_out(
-                    file,
+                    path,
                     settings,
                     options,
                     progress=progress,

@@ -21,6 +21,7 @@ def command(
     name: str = typer.Option("", help="A name for the batch, for people."),
     encoding: o.EncodingOption = None,
     delimiter: o.DelimiterOption = None,
+    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -32,6 +33,7 @@ def command(
     """Validate, plan, record and submit a file; write what became of every row."""
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.cli.running import send, settings_for
+    from batch_issuer.cli.standard_input import input_file
     from batch_issuer.intake import SheetOptions, parse_mapping
     from batch_issuer.pipeline import issue
     from batch_issuer.planning import MaxInvalid
@@ -49,16 +51,17 @@ def command(
     )
     issue_options = IssueOptions(
         name=name,
-        sheet=SheetOptions(encoding=encoding, delimiter=delimiter),
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
         mapped=parse_mapping(mapped or []),
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
         again=again,
         new_ledger=new_ledger,
     )
-    send(
-        context,
-        settings,
-        lambda services: issue(services, file, issue_options, Wait(seconds=wait)),
-        as_json=as_json,
-    )
+    with input_file(file, max_bytes=settings.max_file_bytes) as path:
+        send(
+            context,
+            settings,
+            lambda services: issue(services, path, issue_options, Wait(seconds=wait)),
+            as_json=as_json,
+        )

@@ -35,7 +35,10 @@ class GlobalOptions:
 
 
 FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Spreadsheet saved as text (CSV, TSV), with a header row.")
+    Path,
+    typer.Argument(
+        metavar="FILE", help="Spreadsheet with a header row: CSV, TSV, XLSX; - is standard input."
+    ),
 ]
 OptionalBatch = Annotated[
     str | None, typer.Argument(metavar="[BATCH]", help="The batch; default: the latest.")
@@ -69,6 +72,10 @@ EncodingOption = Annotated[
 DelimiterOption = Annotated[
     str | None,
     typer.Option("--delimiter", help="comma, semicolon, tab or pipe, where it is found out wrongly."),
+]
+SheetOption = Annotated[
+    str | None,
+    typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook, default the first."),
 ]
 MapOption = Annotated[
     list[str] | None,

@@ -21,6 +21,7 @@ def command(
     max_invalid: o.MaxInvalidOption = "10%",
     encoding: o.EncodingOption = None,
     delimiter: o.DelimiterOption = None,
+    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -49,7 +50,7 @@ def command(
         issue_event_date=issue_event_date,
     )
     options = IssueOptions(
-        sheet=SheetOptions(encoding=encoding, delimiter=delimiter),
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
         mapped=parse_mapping(mapped or []),
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
@@ -58,10 +59,10 @@ def command(
         result = asyncio.run(leave_to_other_batches(tried, settings))
         if as_json:
             print_json(
-                {"input": file.name, **_plan_json(result, settings), "rules": problems.tally.as_json()}
+                {"input": result.name, **_plan_json(result, settings), "rules": problems.tally.as_json()}
             )
         else:
-            _print_plan(file.name, result, settings)
+            _print_plan(result, settings)
             print_problems(problems.tally)
             print_reading(result.form, result.warnings)
             print_repairs(result.checked.repairs)
@@ -96,12 +97,12 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
     }
 
 
-def _print_plan(name: str, result: "DryRun", settings: "Settings") -> None:
+def _print_plan(result: "DryRun", settings: "Settings") -> None:
     from batch_issuer.cli.rendering import duration, print_table
     from batch_issuer.planning import estimate_seconds
 
     plan, checked = result.plan, result.checked
-    typer.echo(f"{name}: {checked.total:,} rows\n")
+    typer.echo(f"{result.name}: {checked.total:,} rows\n")
     time = duration(estimate_seconds(plan.request_count, rate=settings.rate))
     pace = f"at {settings.rate:g} API calls a minute" if settings.rate else "with no rate limit"
     print_table(

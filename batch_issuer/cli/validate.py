@@ -16,6 +16,7 @@ def command(
     ] = None,
     encoding: o.EncodingOption = None,
     delimiter: o.DelimiterOption = None,
+    sheet: o.SheetOption = None,
     mapped: o.MapOption = None,
     badge_meta_id: o.BadgeOption = None,
     owner_type: o.OwnerOption = None,
@@ -44,7 +45,7 @@ def command(
         issue_event_date=issue_event_date,
     )
     options = IssueOptions(
-        sheet=SheetOptions(encoding=encoding, delimiter=delimiter),
+        sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
         mapped=parse_mapping(mapped or []),
     )
     with dry_run(context, file, settings, options, rejects) as (result, problems):
@@ -53,7 +54,7 @@ def command(
         if as_json:
             print_json(
                 {
-                    "input": file.name,
+                    "input": result.name,
                     "form": result.form,
                     "warnings": list(result.warnings),
                     "rows": checked.total,
@@ -66,7 +67,7 @@ def command(
                 }
             )
         else:
-            typer.echo(f"{file.name}: {checked.total:,} rows\n")
+            typer.echo(f"{result.name}: {checked.total:,} rows\n")
             print_table(
                 [
                     ("valid", valid, "can be sent"),

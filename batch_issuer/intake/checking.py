@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -66,9 +69,40 @@ def open_source(path: Path, options: InputOptions, *, name: str | None = None) -
     name = name or path.name
     _check_defaults(options)
     sheet = open_sheet(path, options.sheet, options.limits, name=name)
-    columns = match_columns(name, sheet.header(), options.columns)
+    columns = _match(sheet, name, options)
     _check_pair(name, columns)
     return Source(sheet=sheet, name=name, columns=columns, options=options)
+
+
+def _match(sheet: Sheet, name: str, options: InputOptions) -> Columns:
+    header = sheet.header()
+    try:
+        return match_columns(name, header, options.columns)
+    except InputRefused:
+        row = _find_lower_header(sheet, options.columns)
+        if row is None:
+            raise
+        above = "row 1" if row == _SECOND else f"rows 1 to {row - 1}"
+        raise InputRefused(
+            f"{name}: the column names seem to be in row {row}, but must be in the first; delete {above}"
+        ) from None
+
+
+def _find_lower_header(sheet: Sheet, options: ColumnOptions) -> int | None:
+    """Find a row below a title that names the columns."""
+    with suppress(InputRefused):  # what is wrong with row 1 is told first
+        for block in islice(sheet.blocks(), 1):
+            rows = zip(block.numbers, block.cells, strict=True)
+            return next(
+                (row for row, cells in islice(rows, _LOWEST_HEADER) if _is_header(cells, options)), None
+            )
+    return None
+
+
+def _is_header(cells: list[str], options: ColumnOptions) -> bool:
+    with suppress(InputRefused):
+        return bool(match_columns("", cells, options).positions)
+    return False
 
 
 def check_rows(source: Source) -> Iterator[CheckedFrame]:
@@ -83,7 +117,14 @@ def check_rows(source: Source) -> Iterator[CheckedFrame]:
 
 def _check(raw: RawBlock, source: Source) -> CheckedFrame:
     frame, repairs = repair(frame_of(raw, source.columns), timezone=source.options.timezone)
-    problems = [*_surplus_fields(raw, source.columns), *source.options.rules.find_problems(frame)]
+    misled = list(_misleading_cells(raw, source))
+    told = {(problem.row, problem.column) for problem in misled}
+    found = source.options.rules.find_problems(frame)
+    problems = [
+        *_surplus_fields(raw, source.columns),
+        *misled,
+        *(problem for problem in found if (problem.row, problem.column) not in told),
+    ]
     problems.sort(key=lambda problem: (problem.row, _COLUMN_ORDER.get(problem.column, -1)))
     invalid = {problem.row for problem in problems}
     valid = frame[~frame.index.isin(list(invalid))] if invalid else frame
@@ -93,6 +134,9 @@ def _check(raw: RawBlock, source: Source) -> CheckedFrame:
     )
 
 
+_SECOND: Final = 2
+_LOWEST_HEADER: Final = 20
+"""So many rows below the first are looked through for column names under a title."""
 _COLUMN_ORDER = {name: position for position, name in enumerate(COLUMNS)}
 
 
@@ -102,6 +146,18 @@ def _surplus_fields(raw: RawBlock, columns: Columns) -> Iterator[InputProblem]:
         if len(record) > width and any(cell.strip() for cell in record[width:]):
             value = next(cell for cell in record[width:] if cell.strip())
             yield InputProblem(row=row, column="", value=value, rule=Rule.SURPLUS_FIELDS)
+
+
+def _misleading_cells(raw: RawBlock, source: Source) -> Iterator[InputProblem]:
+    """Yield the problems of cells that are not what their text looks like."""
+    places = source.columns.positions.items()
+    cells_of = dict(zip(raw.numbers, raw.cells, strict=True)) if raw.kinds else {}
+    for row, kinds in raw.kinds.items():
+        for column, at in places:
+            finding = source.options.rules.explain_kind(column, kinds[at]) if at in kinds else None
+            if finding is not None:
+                value = cells_of[row][at]
+                yield InputProblem(row=row, column=column, value=value, rule=finding.rule, hint=finding.hint)
 
 
 def _check_defaults(options: InputOptions) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from batch_issuer.errors import InputRefused, OutputNotWritable, UsageError
+from batch_issuer.intake.kinds import is_workbook
 
-COPY_NAME: Final = "input.csv"
+_TEXT: Final = "input.csv"
+_WORKBOOK: Final = "input.xlsx"
 _PART: Final = 1 << 20
 _INCOMING: Final = ".incoming-"
 
@@ -28,11 +30,17 @@ class StagedInput:
     @property
     def path(self) -> Path:
         """Where the copy is."""
-        return self.folder / COPY_NAME
+        return copy_in(self.folder)
 
     def discard(self) -> None:
         """Remove the copy: the file was not accepted."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def copy_in(folder: Path) -> Path:
+    """Return where a folder has its copy: people open it by its name, so that tells the kind of file."""
+    workbook = folder / _WORKBOOK
+    return workbook if workbook.exists() else folder / _TEXT
 
 
 def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
@@ -49,7 +57,7 @@ def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
     except OSError as exc:
         raise OutputNotWritable(output, exc.strerror) from exc
     try:
-        digest = _copy(file, folder / COPY_NAME, max_bytes)
+        digest = _copy(file, folder / (_WORKBOOK if is_workbook(file) else _TEXT), max_bytes)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

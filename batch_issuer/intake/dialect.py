@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.errors import InputRefused, UsageError
+from batch_issuer.errors import UsageError
+from batch_issuer.intake.advice import SAVE_AS_CSV
 from batch_issuer.intake.sheets import SheetOptions
 
-SAVE_AS: Final = 'in Excel choose "Save As", then "CSV UTF-8 (Comma delimited)"'
-UTF_16: Final = f"is written in UTF-16 without a byte order mark; {SAVE_AS}"
+UTF_16: Final = f"is written in UTF-16 without a byte order mark; {SAVE_AS_CSV}"
 
-_OTHER_KINDS: Final = (
-    (b"PK\x03\x04", f"is an Excel workbook (or another zip file); {SAVE_AS}"),
-    (b"\xd0\xcf\x11\xe0", f"is an old or a protected Excel workbook; {SAVE_AS}"),
-    (b"%PDF", "is a PDF, not a spreadsheet"),
-)
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _DELIMITER_NAMES: Final = {
     **{delimiter: delimiter for delimiter in _DELIMITERS},
@@ -68,20 +63,16 @@ class Dialect:
         return f"{self.encoding_name}, separated by {_DELIMITERS[self.delimiter]}{line}"
 
 
-def detect_dialect(path: Path, options: SheetOptions, *, name: str) -> Dialect:
+def detect_dialect(path: Path, options: SheetOptions) -> Dialect:
     """Say how a file is written; the same bytes always give the same answer.
 
     A byte order mark tells the encoding. Without one, a file that is UTF-8 from its first byte to its last is
     UTF-8, and so is one with any letter written in UTF-8: bytes that are none damage it. Any other is
     Windows-1252. The separator is the one that parts most columns of the header, and those of
-    the rows behind it alike. Raises InputRefused for files of another kind, and UsageError for an option
-    that names nothing we know.
+    the rows behind it alike. Raises UsageError for an option that names nothing we know.
     """
     with path.open("rb") as file:
         start = file.read(_PART)
-    for magic, what in _OTHER_KINDS:
-        if start.startswith(magic):
-            raise InputRefused(f"{name} {what}")
     encoding = _named_encoding(options.encoding) or _found_encoding(path, start)
     sample = _sample(path, encoding)
     line = _SEPARATOR_LINE.match(sample)

@@ -1,20 +1,78 @@
 """Tells kinds of spreadsheet files apart and opens each."""
 
 from pathlib import Path
+from typing import Final
 
-from batch_issuer.errors import UsageError
+from batch_issuer.errors import InputRefused, UsageError
+from batch_issuer.intake.advice import SAVE_AS_XLSX, UNLOCK
 from batch_issuer.intake.dialect import detect_dialect
 from batch_issuer.intake.sheets import Limits, Sheet, SheetOptions
 from batch_issuer.intake.text_sheet import TextSheet
+
+_ZIP: Final = b"PK\x03\x04"
+"""How every XLSX file begins."""
+_OLE: Final = b"\xd0\xcf\x11\xe0"
+"""How files of old Office programs begin, and protected ones of new programs, which hide in such a file."""
+_PDF: Final = b"%PDF"
+_PROTECTED: Final = "EncryptedPackage".encode("utf-16-le")
+_PART: Final = 1 << 20
 
 
 def open_sheet(path: Path, options: SheetOptions, limits: Limits, *, name: str) -> Sheet:
     """Look at a file's kind and how it is written; messages call it `name`.
 
-    Raises InputRefused for a file that is no spreadsheet, and UsageError where it can't be read.
+    Raises InputRefused for a file that is no spreadsheet, and UsageError where it can't be read, or for an
+    option that has no meaning for its kind.
     """
+    start = _start_of(path)
     try:
-        dialect = detect_dialect(path, options, name=name)
+        _refuse_other_kinds(path, start, name)
+        if start == _ZIP:
+            return _open_workbook(path, options, limits, name)
+        if options.sheet is not None:
+            raise UsageError(f"--sheet is for Excel workbooks; {name} is a text file, which has one sheet")
+        return TextSheet(path=path, name=name, dialect=detect_dialect(path, options), limits=limits)
     except OSError as exc:
         raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
-    return TextSheet(path=path, name=name, dialect=dialect, limits=limits)
+
+
+def is_workbook(path: Path) -> bool:
+    """Tell whether a file is a workbook, or another zip file, by how it begins. Raises UsageError."""
+    return _start_of(path) == _ZIP
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ZIP))
+    except OSError as exc:
+        raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
+
+
+def _open_workbook(path: Path, options: SheetOptions, limits: Limits, name: str) -> Sheet:
+    if options.encoding is not None or options.delimiter is not None:
+        raise UsageError(f"--encoding and --delimiter are for text files; {name} is an Excel workbook")
+    # the library for workbooks is loaded where there is one
+    from batch_issuer.intake.workbooks.workbook import Workbook  # noqa: PLC0415
+
+    return Workbook(path, name=name, sheet=options.sheet, limits=limits)
+
+
+def _refuse_other_kinds(path: Path, start: bytes, name: str) -> None:
+    if start == _PDF:
+        raise InputRefused(f"{name} is a PDF, not a spreadsheet")
+    if start != _OLE:
+        return
+    if _holds(path, _PROTECTED):
+        raise InputRefused(f"{name} is protected by a password; {UNLOCK}")
+    raise InputRefused(f"{name} is an old Excel workbook (.xls), or another old Office file; {SAVE_AS_XLSX}")
+
+
+def _holds(path: Path, wanted: bytes) -> bool:
+    with path.open("rb") as file:
+        kept = b""
+        while part := file.read(_PART):
+            if wanted in kept + part:
+                return True
+            kept = part[-len(wanted) :]
+    return False

@@ -13,6 +13,7 @@ import pandera.pandas as pa
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import OWNER_TYPES
 from batch_issuer.intake.instants import is_instant
+from batch_issuer.intake.sheets import CellKind
 
 MAX_CUSTOMER_ID: Final = "9223372036854775807"
 MAX_REFERENCE_CHARS: Final = 128
@@ -29,6 +30,16 @@ _ID_SHAPES: Final = (
     (Rule.FRACTION, re.compile(r"[0-9]*[.,][0-9]*")),
 )
 """What a customer id that is none looks like; the first shape that fits is the reason."""
+
+
+_SPREADSHEET_ERROR: Final = re.compile(
+    r"#(N/A|DIV/0!|REF!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!"
+    r"|GETTING_DATA|ERROR!)",
+    re.IGNORECASE,
+)
+"""What Excel, LibreOffice and Google Sheets show where a formula has failed."""
+NOT_CALCULATED: Final = "#NOT CALCULATED"
+"""What stands for the value of a formula that no spreadsheet has ever worked out."""
 
 
 class Finding(NamedTuple):
@@ -53,7 +64,13 @@ class InputRules:
 
     def explain(self, column: str, cell: str) -> Finding | None:
         """Say why one cell is refused, or None where it is fine."""
+        if cell.startswith("#") and (hint := _error_hint(cell)):
+            return Finding(_FAILED[column], hint)
         return _EXPLAIN[column](cell) if column in _EXPLAIN else _explain_badge(cell, self.badge_pattern)
+
+    def explain_kind(self, column: str, kind: CellKind) -> Finding | None:
+        """Say why a cell is refused whatever its text, or None where the text decides."""
+        return _MISLED.get((column, kind))
 
     def _schema(self) -> pa.DataFrameSchema:
         cell_checks = {
@@ -144,6 +161,13 @@ def _explain_issue_event_date(cell: str) -> Finding | None:
     return None if not cell or is_instant(cell) else Finding(Rule.NOT_A_DATE)
 
 
+def _error_hint(cell: str) -> str:
+    """Say what happened to a formula whose error is all that the cell holds, or nothing for other cells."""
+    if cell.casefold() == NOT_CALCULATED.casefold():
+        return "its formula was never worked out: open the file in Excel, and save it"
+    return "its formula failed" if _SPREADSHEET_ERROR.fullmatch(cell) else ""
+
+
 def _has_invisible(cell: str) -> bool:
     return any(unicodedata.category(char) in {"Cc", "Cf"} for char in cell)
 
@@ -154,3 +178,22 @@ _EXPLAIN: Final[dict[str, Callable[[str], Finding | None]]] = {
     "reference_id": _explain_reference_id,
     "issue_event_date": _explain_issue_event_date,
 }
+_FAILED: Final = {
+    "customer_id": Rule.NOT_A_NUMBER,
+    "badge_meta_id": Rule.PATTERN,
+    "owner_type": Rule.UNKNOWN_OWNER_TYPE,
+    "reference_id": Rule.MISSING,
+    "issue_event_date": Rule.NOT_A_DATE,
+}
+"""The rule that a failed formula breaks in each column."""
+_DATED: Final = "the spreadsheet made a date of it"
+_MISLED: Final = {
+    ("customer_id", CellKind.DATE): Finding(Rule.NOT_A_NUMBER, _DATED),
+    ("badge_meta_id", CellKind.DATE): Finding(Rule.PATTERN, _DATED),
+    ("owner_type", CellKind.DATE): Finding(Rule.UNKNOWN_OWNER_TYPE, _DATED),
+    ("reference_id", CellKind.DATE): Finding(Rule.DIGITS_LOST, _DATED),
+    ("customer_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+    ("badge_meta_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+    ("reference_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+}
+"""Cells that are refused for what they held, whatever their text looks like."""

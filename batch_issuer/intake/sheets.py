@@ -1,7 +1,8 @@
 """What every kind of spreadsheet file gives: a header, and rows of text under their spreadsheet numbers."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -20,6 +21,17 @@ class SheetOptions:
 
     encoding: str | None = None
     delimiter: str | None = None
+    sheet: str | None = None
+    """The name of the sheet to read, of a file that holds several."""
+
+
+class CellKind(Enum):
+    """What a cell held whose text alone would mislead."""
+
+    DATE = auto()
+    """A date, or a time: what was typed may have been `3-8`."""
+    ROUNDED = auto()
+    """A number of more digits than the file can keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,8 @@ class RawBlock:
 
     numbers: list[int]
     cells: list[list[str]]
+    kinds: dict[int, Mapping[int, CellKind]] = field(default_factory=dict)
+    """For each row (by its number) the cells (by their place) whose text alone would mislead."""
 
 
 class Sheet(Protocol):
@@ -46,7 +60,7 @@ class Sheet(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know of the file, in a sentence each."""
+        """What the user should know of the file, in a sentence each; complete once its rows were read."""
 
     def header(self) -> list[str]:
         """Return the first row, without empty cells at its end."""

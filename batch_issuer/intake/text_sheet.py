@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from batch_issuer.errors import InputRefused, UsageError
-from batch_issuer.intake.dialect import SAVE_AS, UTF_16, Dialect
+from batch_issuer.intake.advice import SAVE_AS_CSV
+from batch_issuer.intake.blocks import Record, gather, header_of, too_large
+from batch_issuer.intake.dialect import UTF_16, Dialect
 from batch_issuer.intake.sheets import Limits, RawBlock
 
-BLOCK_ROWS: Final = 20_000
 _ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")
 _PARSED_CHARS: Final = 131_072
 """The csv module stops at larger cells: an open quote must not take in a whole file before it shows."""
@@ -39,58 +40,27 @@ class TextSheet:
 
     def header(self) -> list[str]:
         """Return the first row. Raises InputRefused where there is none."""
-        return read_header(self.path, self.dialect, name=self.name)
+        first = next(_records(self.path, self.dialect, self.name), Record(1, [])).cells
+        if any("\0" in cell for cell in first):  # what UTF-16 without a byte order mark looks like
+            raise InputRefused(f"{self.name} is no text file, or {UTF_16}")
+        return header_of(first, name=self.name)
 
     def blocks(self) -> Iterator[RawBlock]:
-        """Yield the data rows in input order, some thousands at a time."""
-        return read_blocks(self.path, self.dialect, self.limits, name=self.name)
+        """Yield the data rows in input order, some thousands at a time.
+
+        Raises InputRefused where the text can't be decoded, a quote is left open, or a limit is passed:
+        then the rows cannot be told apart any more, and guessing would lose some.
+        """
+        records = _records(self.path, self.dialect, self.name)
+        next(records, None)
+        yield from gather(records, self.limits, name=self.name)
 
     def at(self, path: Path) -> Self:
         """Return the same sheet of a copy of the file."""
         return replace(self, path=path)
 
 
-def read_header(path: Path, dialect: Dialect, *, name: str = "") -> list[str]:
-    """Return the first row. Raises InputRefused where there is none."""
-    name = name or path.name
-    _, first = next(_records(path, dialect, name), (1, []))
-    if not any(cell.strip() for cell in first):
-        raise InputRefused(f"{name}: row 1 is empty; the first row must hold the column names")
-    if any("\0" in cell for cell in first):  # what UTF-16 without a byte order mark looks like
-        raise InputRefused(f"{name} is no text file, or {UTF_16}")
-    while first and not first[-1].strip():
-        first.pop()
-    return first
-
-
-def read_blocks(path: Path, dialect: Dialect, limits: Limits, *, name: str = "") -> Iterator[RawBlock]:
-    """Yield the data rows in input order, some thousands at a time.
-
-    Raises InputRefused where the text can't be decoded, a quote is left open, or a limit is passed:
-    then the rows cannot be told apart any more, and guessing would lose some. Messages call the file
-    `name`, for `path` may be a copy.
-    """
-    name = name or path.name
-    records = _records(path, dialect, name)
-    next(records, None)
-    numbers: list[int] = []
-    cells: list[list[str]] = []
-    rows = 0
-    for number, record in records:
-        if not any(record) or not "".join(record).strip():
-            continue
-        rows += 1
-        _check_limits(name, number, record, rows, limits)
-        numbers.append(number)
-        cells.append(record)
-        if len(cells) == BLOCK_ROWS:
-            yield RawBlock(numbers=numbers, cells=cells)
-            numbers, cells = [], []
-    if cells:
-        yield RawBlock(numbers=numbers, cells=cells)
-
-
-def _records(path: Path, dialect: Dialect, name: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, dialect: Dialect, name: str) -> Iterator[Record]:
     """Yield each record under its number, blank ones too; what reading raises becomes one clear line."""
     number = 0
     csv.field_size_limit(_PARSED_CHARS)
@@ -100,11 +70,11 @@ def _records(path: Path, dialect: Dialect, name: str) -> Iterator[tuple[int, lis
                 file.readline()
             # strict: a quote that is never closed would otherwise swallow the rows behind it in silence
             for number, record in enumerate(csv.reader(file, delimiter=dialect.delimiter, strict=True), 1):
-                yield number, record
+                yield Record(number, record)
     except UnicodeDecodeError as exc:
         row = _first_undecodable_row(path, dialect)
         kind = dialect.encoding_name
-        raise InputRefused(f"{name} is not {kind} text (look at row {row}); {SAVE_AS}") from exc
+        raise InputRefused(f"{name} is not {kind} text (look at row {row}); {SAVE_AS_CSV}") from exc
     except csv.Error as exc:
         raise InputRefused(_unreadable(name, number + 1, str(exc))) from exc
     except OSError as exc:
@@ -128,22 +98,8 @@ def _first_undecodable_row(path: Path, dialect: Dialect) -> int:
 
 def _unreadable(name: str, row: int, reason: str) -> str:
     if "field larger" in reason:
-        return _too_large(name, row, _PARSED_CHARS)
+        return too_large(name, row, _PARSED_CHARS)
     return (
         f'{name}: row {row}: a quote (") is opened and not closed, or stands inside a quoted cell; '
         "remove it or double it"
-    )
-
-
-def _check_limits(name: str, number: int, record: list[str], rows: int, limits: Limits) -> None:
-    if rows > limits.max_rows:
-        raise InputRefused(f"{name} has more than {limits.max_rows:,} data rows; split the file")
-    if max(map(len, record)) > limits.max_cell_chars:
-        raise InputRefused(_too_large(name, number, limits.max_cell_chars))
-
-
-def _too_large(name: str, row: int, chars: int) -> str:
-    return (
-        f"{name}: row {row} has a cell of more than {chars:,} characters; "
-        "is a quote opened there and closed much later?"
     )

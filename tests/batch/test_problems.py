@@ -15,7 +15,7 @@ def problem(value: str, rule: Rule = Rule.NOT_A_NUMBER, hint: str = "") -> Input
 def test_every_rule_says_what_is_wrong_and_what_to_do(rule: Rule) -> None:
     what, advice = WORDING[rule]
 
-    message = problem("x", rule).message
+    message = problem("" if rule is Rule.MISSING else "x", rule).message
 
     assert what in message
     assert message.endswith(advice)
@@ -31,6 +31,12 @@ def test_a_message_names_column_value_reason_and_advice() -> None:
 
 def test_an_empty_cell_is_not_shown() -> None:
     assert problem("", Rule.MISSING).message.startswith("customer_id is empty;")
+
+
+def test_an_error_of_the_spreadsheet_is_shown_and_called_one() -> None:
+    assert problem("#N/A", Rule.MISSING).message.startswith(
+        "customer_id '#N/A' holds an error of the spreadsheet, and no value;"
+    )
 
 
 def test_a_hint_stands_behind_the_advice() -> None:

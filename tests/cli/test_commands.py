@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -168,6 +169,53 @@ def test_a_template_is_written_once_and_never_over_a_file(tmp_path: Path) -> Non
     assert (tmp_path / "badges.csv").read_bytes() == blank
     assert run("template", folder=tmp_path).returncode == 2
     assert run("template", "csv", "--to", "other.csv", folder=tmp_path).returncode == 0
+
+
+def test_a_blank_workbook_is_written_and_read(tmp_path: Path) -> None:
+    done = run("template", "xlsx", folder=tmp_path)
+    assert done.stdout == "Wrote badges.xlsx. Fill it in, then: batch-issuer validate badges.xlsx\n"
+    assert run("template", "xlsx", folder=tmp_path).returncode == 2
+    assert "has a header, but no data rows" in run("validate", "badges.xlsx", folder=tmp_path).stderr
+
+
+@pytest.fixture
+def standard_input(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Let the commands read some bytes from standard input."""
+
+    def give(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return give
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_file_may_come_in_on_standard_input(
+    tmp_path: Path, standard_input: Callable[[bytes], None], command: str
+) -> None:
+    standard_input(f"customer_id;badge_meta_id\n7;{BADGE}\n".encode("utf-16"))
+    done = run(command, "-", folder=tmp_path)
+    assert done.returncode == 0
+    assert "standard input: 1 row" in done.stdout
+    assert "Read as UTF-16, separated by semicolons" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04", "standard input is read as text; name an Excel workbook as a file"),
+        (b"x" * 101, "standard input is larger than 100 bytes; split it"),
+        (b"", "standard input: row 1 is empty"),
+        (b"x,y\n1,2\n", "standard input has no column for customer_id"),
+    ],
+)
+def test_what_comes_in_on_standard_input_is_refused_by_that_name(
+    tmp_path: Path, standard_input: Callable[[bytes], None], content: bytes, told: str
+) -> None:
+    standard_input(content)
+    done = run("validate", "-", folder=tmp_path, MAX_FILE_BYTES="100")
+    assert done.returncode == 3
+    assert told in done.stderr
 
 
 def test_an_empty_history_says_how_to_begin(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from batch_issuer.intake import (
     InputOptions,
     InputRules,
     Limits,
+    SheetOptions,
     check_rows,
     open_source,
     parse_mapping,
@@ -54,8 +55,11 @@ def options(
     timezone: str = "UTC",
     limits: Limits | None = None,
     badge_pattern: str = "[0-9a-f]{24}",
+    sheet: str | None = None,
+    how_written: SheetOptions | None = None,
 ) -> InputOptions:
     return InputOptions(
+        sheet=how_written or SheetOptions(sheet=sheet),
         columns=ColumnOptions(mapped=parse_mapping(maps), defaults=defaults or {}),
         rules=InputRules(badge_pattern=badge_pattern),
         timezone=ZoneInfo(timezone),

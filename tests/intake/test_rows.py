@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake import Limits, check_rows, open_source
-from batch_issuer.intake.text_sheet import BLOCK_ROWS
+from batch_issuer.intake.blocks import BLOCK_ROWS
 
 from .sheets import BADGE, HEADER, as_csv, check, check_text, options, write
 
@@ -107,8 +107,8 @@ def test_utf_8_with_and_without_byte_order_mark_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"PK\x03\x04rest", "Excel workbook"),
-        (b"\xd0\xcf\x11\xe0rest", "old or a protected Excel workbook"),
+        (b"PK\x03\x04rest", "no Excel workbook that can be read"),
+        (b"\xd0\xcf\x11\xe0rest", "old Excel workbook (.xls)"),
         (b"%PDF-1.7", "PDF"),
         (f"{HEADER}\n{ROWS}".encode("utf-16-le"), "UTF-16"),
         (b"\x00" * 5000, "no text file"),

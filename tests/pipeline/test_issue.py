@@ -10,6 +10,7 @@ from batch_issuer.errors import AlreadyIssued, InputRefused, Interrupted, Settin
 from batch_issuer.intake import SheetOptions
 from batch_issuer.planning import MaxInvalid
 from batch_issuer.sandbox import Scenario
+from tests.intake.workbooks import save
 from tests.pipeline.world import (
     BADGES,
     World,
@@ -159,6 +160,29 @@ async def test_the_input_is_left_as_it_was_and_a_copy_is_kept(tmp_path: Path) ->
         summary = await world.issue(file)
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
     assert (summary.folder / "input.csv").read_bytes() == before[0]
+
+
+async def test_a_workbook_is_issued_and_its_copy_can_be_opened_by_its_name(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["customer_id", "badge_meta_id", "note"],
+        [1, BADGES[0], "n"],
+        ["x", BADGES[0]],
+        [],
+        [3, BADGES[0]],
+    ]
+    async with open_world(tmp_path) as world:
+        file = save(tmp_path / "march.xlsx", rows)
+        sheet, half = SheetOptions(sheet="Customers"), MaxInvalid.parse("50%")
+        summary = await world.issue(file, sheet=sheet, on_invalid="skip", max_invalid=half)
+        copy = summary.folder / "input.xlsx"
+        assert copy.read_bytes() == file.read_bytes()
+        file.unlink()
+        refreshed = await world.refresh(summary.batch.batch)
+    assert summary.batch.form == "an Excel workbook, sheet 'Customers'"
+    assert summary.batch.settings["sheet"] == "Customers"
+    assert refreshed.counts == summary.counts
+    lines = (summary.folder / "reconciliation.csv").read_text("utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["row", "2", "3", "5"]
 
 
 @pytest.mark.parametrize(

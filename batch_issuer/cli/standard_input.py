@@ -1,0 +1,54 @@
+"""The file `-`: what comes in on standard input, kept in a temporary file while it is read."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import typer
+
+from batch_issuer.errors import InputRefused, OutputNotWritable
+from batch_issuer.intake.kinds import is_workbook
+
+_NAME: Final = "standard input"
+"""What messages and reports call it."""
+_PART: Final = 1 << 20
+
+
+@contextmanager
+def input_file(file: Path, *, max_bytes: int) -> Iterator[Path]:
+    """Give the file to read: itself, or for `-` a file with what standard input holds.
+
+    Raises InputRefused where that is larger than `max_bytes`, or a workbook, and OutputNotWritable where
+    there is no room for it.
+    """
+    if str(file) != "-":
+        yield file
+        return
+    folder = Path(tempfile.mkdtemp(prefix="batch-issuer-"))
+    try:
+        path = folder / _NAME
+        _spool(sys.stdin.buffer, path, max_bytes)
+        if is_workbook(path):
+            raise InputRefused("standard input is read as text; name an Excel workbook as a file")
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _spool(stream: IO[bytes], path: Path, max_bytes: int) -> None:
+    if stream.isatty():
+        typer.echo("Reading what you type; end it with Ctrl-D.", err=True)
+    size = 0
+    try:
+        with path.open("xb") as file:
+            while part := stream.read(_PART):
+                size += len(part)
+                if size > max_bytes:
+                    raise InputRefused(f"{_NAME} is larger than {max_bytes:,} bytes; split it")
+                file.write(part)
+    except OSError as exc:
+        raise OutputNotWritable(path.parent, exc.strerror) from exc

@@ -1,0 +1,1 @@
+"""Excel workbooks (XLSX): what may go wrong with them is met before their cells are read."""
