@@ -1,16 +1,24 @@
 """What `validate` and `plan` do: read and plan a file in place; send and record nothing."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from batch_issuer.acceptance import Checked, IssueOptions, input_options, next_frame, refuse_invalid
-from batch_issuer.assembly import Progress
-from batch_issuer.gateway import normal_url
+from batch_issuer.assembly import Progress, open_api, open_services
+from batch_issuer.batch.badges import BadgeBook
+from batch_issuer.clock import Clock
+from batch_issuer.errors import SettingsError
+from batch_issuer.gateway import normal_url, read_access
 from batch_issuer.intake import CheckedFrame, check_rows, open_source
 from batch_issuer.intake.copying import check_file
 from batch_issuer.ledger import ledger_exists, open_ledger
 from batch_issuer.planning import Plan, plan_requests
+from batch_issuer.preflight import look_up_badges
 from batch_issuer.recording import hold_back
 from batch_issuer.settings import Settings
 
@@ -27,6 +35,8 @@ class DryRun:
     form: str
     """How the file is written, in words."""
     warnings: tuple[str, ...] = ()
+    badges: Mapping[str, str] = field(default_factory=dict)
+    """The names of its badges by their ids, as far as the server told them."""
 
 
 def try_out(
@@ -34,18 +44,18 @@ def try_out(
     settings: Settings,
     options: IssueOptions,
     *,
-    progress: Progress,
+    book: BadgeBook | None = None,
     on_frame: Callable[[CheckedFrame], None] = lambda _: None,
 ) -> DryRun:
-    """Check and plan a file in place. Raises InputRefused and UsageError."""
+    """Check and plan a file in place, with what is known of its badges. Raises InputRefused, UsageError."""
     check_file(file, max_bytes=settings.max_file_bytes)
     source = open_source(
         file, input_options({**settings.public(), **asdict(options.sheet), "map": options.mapped})
     )
+    source = source if book is None else source.knowing(book)
     checked = Checked()
     for frame in _frames(check_rows(source), checked):
         on_frame(frame)
-        progress.rows_checked(len(frame.raw.numbers))
     plan = plan_requests(checked.rows.table(), chunk_size=settings.chunk_size)
     return DryRun(
         name=source.name,
@@ -55,6 +65,29 @@ def try_out(
         form=source.sheet.form,
         warnings=source.sheet.warnings,
     )
+
+
+async def look_up(tried: DryRun, settings: Settings, progress: Progress) -> BadgeBook:
+    """Look the badges of a file up, at the pace that all commands share; nothing is recorded but that.
+
+    Where the settings name no server or no credentials the book is empty, and its warning says why.
+    """
+    clock = Clock()
+    try:
+        access = read_access(settings)
+    except SettingsError as exc:
+        reason = str(exc).removeprefix("settings: ")
+        return BadgeBook(today=clock.now(), warning=f"the badges were not looked up: {reason}")
+    with tempfile.TemporaryDirectory(prefix="batch-issuer-") as folder:
+        if not ledger_exists(settings.ledger_url):  # a plan makes none
+            passing = SecretStr(f"sqlite:///{folder}/ledger.db")
+            settings = settings.model_copy(update={"ledger": passing})
+        stopping = asyncio.Event()
+        async with (
+            open_services(settings, clock=clock, stopping=stopping, progress=progress) as services,
+            open_api(services, access) as api,
+        ):
+            return await look_up_badges(api, tried.checked.badges)
 
 
 async def leave_to_other_batches(tried: DryRun, settings: Settings) -> DryRun:

@@ -60,7 +60,7 @@ async def resume(services: Services, batch: str | None, wait: Wait = _NO_WAIT) -
         raise UsageError(f"nothing of batch {known.batch} is sent: its input was refused; issue it again")
     _check_same_server(known, access)
     if known.stage is BatchStage.RECORDING:  # its process died before it was accepted
-        return await send_accepted(services, await accept_again(services, known), access, inner, wait)
+        return await send_accepted(services, await accept_again(services, known, access), access, inner, wait)
     return await send(services, await reopen(services, known), access, inner, wait)
 
 

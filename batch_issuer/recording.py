@@ -38,7 +38,7 @@ _TRIES: Final = 5
 _PATIENCE: Final = 1.0
 _COUNTED: Final = (
     *("stage", "rows", "invalid", "duplicates", "already_issued", "repairs"),
-    *("form", "warnings"),
+    *("form", "warnings", "badges"),
 )
 Step = Callable[[Connection], None]
 

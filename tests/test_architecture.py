@@ -18,7 +18,7 @@ LEVELS = (
     {"tracking"},
     {"reports"},
     {"assembly"},
-    {"recording"},
+    {"recording", "preflight"},
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},

@@ -25,6 +25,7 @@ class Rule(StrEnum):
     TOO_LONG = "too_long"
     NOT_A_DATE = "not_a_date"
     SURPLUS_FIELDS = "surplus_fields"
+    BADGE = "badge"
 
 
 WORDING: Final[dict[Rule, tuple[str, str]]] = {
@@ -66,6 +67,7 @@ WORDING: Final[dict[Rule, tuple[str, str]]] = {
         "the row has more fields than the header has columns",
         "a separator inside a value needs quotes around the value; check the row's cells",
     ),
+    Rule.BADGE: ("can't be issued", "use another badge, or have this one put right"),
 }
 
 _SHOWN_CHARS: Final = 60

@@ -1,8 +1,10 @@
 """What `validate` and `plan` share: reading a file in place, and telling its problems."""
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -11,10 +13,11 @@ import orjson
 import typer
 
 from batch_issuer.acceptance import IssueOptions
+from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli.running import progress_for
 from batch_issuer.cli.standard_input import input_file
-from batch_issuer.dry_run import DryRun, try_out
+from batch_issuer.dry_run import DryRun, look_up, try_out
 from batch_issuer.errors import OutputNotWritable
 from batch_issuer.intake import CheckedFrame
 from batch_issuer.reports import ProblemTally, original_line, original_rows_file, problem_json, problem_text
@@ -43,33 +46,48 @@ class Problems:
 
 @contextmanager
 def dry_run(
-    context: typer.Context, file: Path, settings: Settings, options: IssueOptions, rejects: Path | None
+    context: typer.Context,
+    file: Path,
+    settings: Settings,
+    options: IssueOptions,
+    *,
+    rejects: Path | None = None,
+    checks_badges: bool = False,
 ) -> Iterator[tuple[DryRun, Problems]]:
-    """Check and plan a file; write its invalid rows where `rejects` says."""
+    """Check and plan a file, and its badges where asked to; write its invalid rows where `rejects` says."""
     progress = progress_for(context)
-    with tempfile.TemporaryFile() as spool:
-        problems = Problems(spool)
+
+    def try_once(path: Path, book: BadgeBook | None = None) -> tuple[DryRun, Problems]:
+        with ExitStack() as written:
+            problems = Problems(kept.enter_context(tempfile.TemporaryFile()))
+            on_frame = _all(
+                problems.add,
+                _rejects_writer(written, rejects),
+                lambda frame: progress.rows_checked(len(frame.raw.numbers)),
+            )
+            return try_out(path, settings, options, book=book, on_frame=on_frame), problems
+
+    with ExitStack() as kept:
         try:
-            with ExitStack() as files:
-                path = files.enter_context(input_file(file, max_bytes=settings.max_file_bytes))
-                result = try_out(
-                    path,
-                    settings,
-                    options,
-                    progress=progress,
-                    on_frame=_both(problems, _rejects_writer(files, rejects)),
-                )
+            path = kept.enter_context(input_file(file, max_bytes=settings.max_file_bytes))
+            tried, problems = try_once(path)
+            if checks_badges:
+                book = asyncio.run(look_up(tried, settings, progress))
+                if book.faults(tried.checked.badge_uses()):
+                    tried, problems = try_once(path, book)
+                warnings = tuple(filter(None, (*tried.warnings, book.warning)))
+                tried = replace(tried, warnings=warnings, badges=book.names)
         except OSError as exc:
             raise OutputNotWritable(rejects.parent if rejects else file.parent, exc.strerror) from exc
         finally:
             progress.close()
-        yield result, problems
+        yield tried, problems
 
 
-def _both(problems: Problems, write: Callable[[CheckedFrame], None]) -> Callable[[CheckedFrame], None]:
+def _all(*takers: Callable[[CheckedFrame], None]) -> Callable[[CheckedFrame], None]:
     def take(frame: CheckedFrame) -> None:
-        problems.add(frame)
-        write(frame)
+        for taker in takers:
+            taker(frame)
 
     return take
 

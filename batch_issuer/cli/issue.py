@@ -14,6 +14,7 @@ def command(
     rate: o.Rate = None,
     on_invalid: o.OnInvalidOption = OnInvalid.STOP,
     max_invalid: o.MaxInvalidOption = "10%",
+    no_check_badges: o.NoCheckBadges = False,
     again: bool = typer.Option(False, "--again", help="Issue what was issued before."),
     new_ledger: bool = typer.Option(
         False, "--new-ledger", help="Go on beside batches that were sent with another ledger."
@@ -56,6 +57,7 @@ def command(
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
         again=again,
+        check_badges=not no_check_badges,
         new_ledger=new_ledger,
     )
     with input_file(file, max_bytes=settings.max_file_bytes) as path:

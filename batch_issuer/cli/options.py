@@ -73,6 +73,9 @@ DelimiterOption = Annotated[
     str | None,
     typer.Option("--delimiter", help="comma, semicolon, tab or pipe, where it is found out wrongly."),
 ]
+NoCheckBadges = Annotated[
+    bool, typer.Option("--no-check-badges", help="Don't ask the server whether the badges can be issued.")
+]
 SheetOption = Annotated[
     str | None,
     typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook, default the first."),

@@ -19,6 +19,7 @@ def command(
     rate: o.Rate = None,
     on_invalid: o.OnInvalidOption = OnInvalid.STOP,
     max_invalid: o.MaxInvalidOption = "10%",
+    no_check_badges: o.NoCheckBadges = False,
     encoding: o.EncodingOption = None,
     delimiter: o.DelimiterOption = None,
     sheet: o.SheetOption = None,
@@ -55,7 +56,7 @@ def command(
         on_invalid=on_invalid.value,
         max_invalid=MaxInvalid.parse(max_invalid),
     )
-    with dry_run(context, file, settings, options, None) as (tried, problems):
+    with dry_run(context, file, settings, options, checks_badges=not no_check_badges) as (tried, problems):
         result = asyncio.run(leave_to_other_batches(tried, settings))
         if as_json:
             print_json(
@@ -93,6 +94,7 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
         "repairs": dict(checked.repairs),
         "form": result.form,
         "warnings": list(result.warnings),
+        "badges": dict(result.badges),
         "groups": [{**asdict(group), "customers": size} for group, size in groups],
     }
 
@@ -125,6 +127,7 @@ def _print_groups(result: "DryRun") -> None:
         typer.echo(f"\n  {'badge':<26}{'customers':>10}   owner, reference, event date")
     for group, size in shown:
         extras = ", ".join(filter(None, (group.owner_type, group.reference_id, group.issue_event_date)))
-        typer.echo(f"  {group.badge_meta_id:<26}{size:>10,}   {extras or '-'}")
+        name = result.badges.get(group.badge_meta_id, "")
+        typer.echo(f"  {group.badge_meta_id:<26}{size:>10,}   {extras or '-'}{f'   {name}' if name else ''}")
     if len(plan.group_sizes) > len(shown):
         typer.echo(f"  and {len(plan.group_sizes) - len(shown):,} groups more (--json lists all)")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ import typer
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.reports import OUTCOME_WORDS, ProblemTally, Summary
 
+_SHOWN_BADGES = 20
 _FILES = {
     "reconciliation.csv": "what became of each row",
     "requests.csv": "the requests",
@@ -39,6 +41,7 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     print_table(_outcome_rows(summary.counts))
     balance = "each has its line" if summary.is_balanced else "THE ROWS DO NOT ADD UP: please report this"
     typer.echo(f"  {'rows in all':<14}{batch.rows:>12,}   {balance}")
+    print_badges(batch.badges)
     print_problems(summary.problems)
     print_reading(batch.form, batch.warnings)
     print_repairs(batch.repairs)
@@ -49,6 +52,17 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     if summary.next_command:
         corrected = "after correcting the invalid rows, " if " issue " in summary.next_command else ""
         typer.echo(f"\nNext: {corrected}{summary.next_command}")
+
+
+def print_badges(badges: Mapping[str, str]) -> None:
+    """Print the names of the badges, as far as the server told them."""
+    if not badges:
+        return
+    typer.echo("\nBadges")
+    for badge, name in islice(badges.items(), _SHOWN_BADGES):
+        typer.echo(f"  {badge:<26}{name}")
+    if len(badges) > _SHOWN_BADGES:
+        typer.echo(f"  and {len(badges) - _SHOWN_BADGES:,} more (summary.json has all)")
 
 
 def print_problems(problems: ProblemTally) -> None:

@@ -48,7 +48,7 @@ def command(
         sheet=SheetOptions(encoding=encoding, delimiter=delimiter, sheet=sheet),
         mapped=parse_mapping(mapped or []),
     )
-    with dry_run(context, file, settings, options, rejects) as (result, problems):
+    with dry_run(context, file, settings, options, rejects=rejects) as (result, problems):
         checked, duplicates = result.checked, len(result.plan.duplicates)
         valid = checked.total - checked.invalid - duplicates
         if as_json:

@@ -7,11 +7,13 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from batch_issuer.batch.badges import Badge
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import NO_ERROR, ServerError, ServerRequest
 from batch_issuer.gateway.wire import (
     Redact,
     names_code,
+    read_badge,
     read_error,
     read_json,
     read_server_request,
@@ -69,6 +71,8 @@ class Answer:
     """What the server says of a submitted request; only with OK."""
     page: Page | None = None
     """One page; only with OK."""
+    badge: Badge | None = None
+    """What was looked up; only with OK, and None where the server knows no such badge."""
 
 
 def read_submission(
@@ -142,6 +146,25 @@ def read_list(status: int, body: bytes, *, redact: Redact, retry_after: float | 
         400: AnswerKind.REFUSED,
         404: AnswerKind.REFUSED,
     }
+    error = read_error(content, redact) or bare_error(status, content)
+    kind = kinds.get(status, AnswerKind.IN_DOUBT)
+    return Answer(kind=kind, http_status=status, error=error, retry_after=retry_after)
+
+
+def read_look_up(
+    status: int, body: bytes, *, badge_meta_id: str, redact: Redact, retry_after: float | None = None
+) -> Answer:
+    """Say what one answer to a look-up of a badge proves: what it is, that there is none, or nothing.
+
+    There is none where a 404 carries an error of code 404 (contract, getBadge); any other 404 comes from a
+    server that lacks the call.
+    """
+    content = read_json(body)
+    badge = read_badge(content.get("data"), badge_meta_id, redact) if isinstance(content, dict) else None
+    is_unknown = status == 404 and names_code(content, 404)  # noqa: PLR2004 - Not Found
+    if is_unknown or (200 <= status < 300 and badge is not None):  # noqa: PLR2004 - HTTP's own classes
+        return Answer(kind=AnswerKind.OK, http_status=status, badge=None if is_unknown else badge)
+    kinds = {429: AnswerKind.RATE_LIMITED, 401: AnswerKind.UNAUTHORIZED, 403: AnswerKind.FORBIDDEN}
     error = read_error(content, redact) or bare_error(status, content)
     kind = kinds.get(status, AnswerKind.IN_DOUBT)
     return Answer(kind=kind, http_status=status, error=error, retry_after=retry_after)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
+from urllib.parse import quote
 
 import aiohttp
 
@@ -20,6 +21,7 @@ from batch_issuer.gateway.answers import (
     AnswerKind,
     read_decision,
     read_list,
+    read_look_up,
     read_retry_after,
     read_submission,
 )
@@ -27,6 +29,7 @@ from batch_issuer.gateway.credentials import Credentials, Token, read_token
 from batch_issuer.gateway.wire import decision_body, issue_badge_body, list_query, read_json, token_body
 from batch_issuer.redaction import Redactor
 
+BADGES_PATH: Final = "/api_gateway/v1/badges/badgeMeta"
 TOKEN_PATH: Final = "/v3/oauth/token/generate"  # noqa: S105 - a path
 _CONNECT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 4.0
@@ -120,6 +123,19 @@ class Client:
             received.status, received.body, redact=self._redact, retry_after=received.retry_after
         )
         return self._name_other_path(answer, self._access.requests_path, "REQUESTS_PATH")
+
+    async def look_up_badge(self, badge_meta_id: str) -> Answer:
+        """GET one badge's definition."""
+        received = await self._call("GET", f"{BADGES_PATH}/{quote(badge_meta_id, safe='')}")
+        if isinstance(received, Answer):
+            return received
+        return read_look_up(
+            received.status,
+            received.body,
+            badge_meta_id=badge_meta_id,
+            redact=self._redact,
+            retry_after=received.retry_after,
+        )
 
     def _caller(self) -> dict[str, str]:
         """Name the organisation and the user who makes or decides."""

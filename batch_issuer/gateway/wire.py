@@ -1,11 +1,13 @@
 """Our values as the contract's JSON, and the contract's JSON as our values; pure, and lenient in reading."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import orjson
 
+from batch_issuer.batch.badges import Badge
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import InnerAnswer, Reply, ServerError, ServerRequest
 from batch_issuer.batch.requests import IssueRequest
@@ -17,6 +19,8 @@ ISSUE_BULK_PATH: Final = "/api_gateway/v1/badges/badgeMeta/customer/issueBulk"
 PAGE_SIZE: Final = 100
 _MESSAGE_CHARS: Final = 300
 _EXACT_FLOATS: Final = 2**53
+_LARGEST_SECONDS: Final = 1e11
+"""More seconds than this since 1970 are milliseconds: samples hold both."""
 
 
 def issue_badge_body(request: IssueRequest, inner: InnerCall) -> bytes:
@@ -105,6 +109,35 @@ def read_server_request(data: Any, redact: Redact) -> ServerRequest | None:  # n
         checker_allowed=_bool(details.get("ValidateCheckerAccess_Output")),
         inner=_inner_answer(output, redact) if output else None,
     )
+
+
+def read_badge(data: Any, badge_meta_id: str, redact: Redact) -> Badge | None:  # noqa: ANN401 - as above
+    """Read the definition of one badge (contract, BadgeMeta), or return None where it is not named."""
+    facts = _dict(data)
+    if _text(facts.get("id")).lower() != badge_meta_id:
+        return None
+    owners = _dict(facts.get("ownership")).get("restrictedToOwners")
+    named = [_one_line(redact(_text(owner))) for owner in (owners if isinstance(owners, list) else [])]
+    return Badge(
+        name=_one_line(redact(_text(facts.get("name")))),
+        status=_one_line(redact(_text(facts.get("status")))).upper(),
+        is_active=_bool(facts.get("active")),
+        starts_at=_moment(facts.get("startOnISO"), facts.get("startOn")),
+        expires_at=_moment(facts.get("expiresOnISO"), facts.get("expiresOn")),
+        owners=frozenset(filter(None, named)),
+    )
+
+
+def _moment(iso: Any, epoch: Any) -> datetime | None:  # noqa: ANN401 - as above
+    """Read a moment from its ISO form, else from seconds (or milliseconds) since 1970."""
+    with suppress(ValueError, OverflowError):
+        if iso:
+            moment = datetime.fromisoformat(_text(iso))
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    with suppress(ValueError, OverflowError, OSError):
+        seconds = float(_text(epoch) or "nan")
+        return datetime.fromtimestamp(seconds / (1000 if seconds > _LARGEST_SECONDS else 1), UTC)
+    return None
 
 
 def read_total(content: Mapping[str, Any]) -> int | None:

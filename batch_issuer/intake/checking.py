@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from batch_issuer.batch.badges import BadgeBook, BadgeUse
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake.columns import COLUMNS, ColumnOptions, Columns, match_columns
 from batch_issuer.intake.kinds import open_sheet
 from batch_issuer.intake.repairs import frame_of, repair
-from batch_issuer.intake.schema import InputRules
+from batch_issuer.intake.schema import InputRules, distinct_uses
 from batch_issuer.intake.sheets import Limits, RawBlock, Sheet, SheetOptions
 
 
@@ -44,6 +45,11 @@ class Source:
         """Return the same source, read from a copy of the file."""
         return replace(self, sheet=self.sheet.at(path))
 
+    def knowing(self, badges: BadgeBook) -> "Source":
+        """Return the same source, whose rows are checked against their badges, too."""
+        rules = replace(self.options.rules, badges=badges)
+        return replace(self, options=replace(self.options, rules=rules))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CheckedFrame:
@@ -58,6 +64,8 @@ class CheckedFrame:
     repairs: Counter[str]
     raw: RawBlock
     columns: Columns
+    spoiled: frozenset[BadgeUse]
+    """How the invalid rows use badges; an owner type or a date that is invalid itself is left out."""
 
 
 def open_source(path: Path, options: InputOptions, *, name: str | None = None) -> Source:
@@ -129,8 +137,14 @@ def _check(raw: RawBlock, source: Source) -> CheckedFrame:
     invalid = {problem.row for problem in problems}
     valid = frame[~frame.index.isin(list(invalid))] if invalid else frame
     valid = valid.assign(customer_id=valid["customer_id"].astype("int64"))
+    spoiled = distinct_uses(frame[frame.index.isin(list(invalid))]) if invalid else []
     return CheckedFrame(
-        frame=valid, problems=tuple(problems), repairs=repairs, raw=raw, columns=source.columns
+        frame=valid,
+        problems=tuple(problems),
+        repairs=repairs,
+        raw=raw,
+        columns=source.columns,
+        spoiled=frozenset(filter(None, (source.options.rules.sound_use(use) for use in spoiled))),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 import pandera.pandas as pa
 
+from batch_issuer.batch.badges import BadgeBook, BadgeUse
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import OWNER_TYPES
 from batch_issuer.intake.instants import is_instant
@@ -18,6 +19,9 @@ from batch_issuer.intake.sheets import CellKind
 MAX_CUSTOMER_ID: Final = "9223372036854775807"
 MAX_REFERENCE_CHARS: Final = 128
 _PLAIN_ID: Final = r"[1-9][0-9]{0,18}"
+_BADGE: Final = "the badge can be issued"
+BADGE_COLUMNS: Final = ("badge_meta_id", "owner_type", "issue_event_date")
+"""What decides whether a row may use its badge."""
 _PAIR: Final = "owner_type and reference_id go together"
 
 _ID_SHAPES: Final = (
@@ -54,6 +58,8 @@ class InputRules:
     """The schema and its explanations, for one pattern of badge ids."""
 
     badge_pattern: str = "[0-9a-f]{24}"
+    badges: BadgeBook | None = None
+    """What was found out of the badges themselves, where they were looked up."""
 
     def find_problems(self, frame: pd.DataFrame) -> Iterator[InputProblem]:
         """Yield every problem of a repaired frame (all columns as text, indexed by row number)."""
@@ -68,6 +74,14 @@ class InputRules:
             return Finding(_FAILED[column], hint)
         return _EXPLAIN[column](cell) if column in _EXPLAIN else _explain_badge(cell, self.badge_pattern)
 
+    def sound_use(self, use: BadgeUse) -> BadgeUse | None:
+        """Leave out of a use what is invalid by itself; None where that is the badge."""
+        badge, owner, date = (
+            "" if self.explain(column, cell) else cell
+            for column, cell in zip(BADGE_COLUMNS, use, strict=True)
+        )
+        return (badge, owner, date) if badge else None
+
     def explain_kind(self, column: str, kind: CellKind) -> Finding | None:
         """Say why a cell is refused whatever its text, or None where the text decides."""
         return _MISLED.get((column, kind))
@@ -79,8 +93,17 @@ class InputRules:
         }
         return pa.DataFrameSchema(
             {"customer_id": pa.Column("str", pa.Check(_is_customer_id, name="customer_id")), **cell_checks},
-            checks=[pa.Check(_go_together, name=_PAIR)],
+            checks=[pa.Check(_go_together, name=_PAIR), pa.Check(self._can_be_issued, name=_BADGE)],
         )
+
+    def _can_be_issued(self, frame: pd.DataFrame) -> "pd.Series[bool]":
+        """Look at each distinct use of a badge once."""
+        can = pd.Series(data=True, index=frame.index)
+        if self.badges is not None:
+            uses = frame[list(BADGE_COLUMNS)]
+            bad = [use for use in distinct_uses(frame) if self.badges.fault(use)]
+            can &= ~pd.MultiIndex.from_frame(uses).isin(bad)
+        return can
 
     def _fits(self, column: str) -> Callable[["pd.Series[str]"], "pd.Series[bool]"]:
         """Make a check that looks at each distinct value once."""
@@ -91,10 +114,10 @@ class InputRules:
         return fits
 
     def _explain(self, frame: pd.DataFrame, failures: pd.DataFrame) -> Iterator[InputProblem]:
-        is_pair = failures["check"] == _PAIR
-        for column, cell, row in failures.loc[~is_pair, ["column", "failure_case", "index"]].itertuples(
-            index=False
-        ):
+        is_pair, is_badge = failures["check"] == _PAIR, failures["check"] == _BADGE
+        for column, cell, row in failures.loc[
+            ~(is_pair | is_badge), ["column", "failure_case", "index"]
+        ].itertuples(index=False):
             finding = self.explain(column, cell)
             if finding is None:
                 raise AssertionError(f"the schema refuses a {column} that has no explanation")
@@ -104,6 +127,16 @@ class InputRules:
             rule = Rule.OWNER_WITHOUT_REFERENCE if owner else Rule.REFERENCE_WITHOUT_OWNER
             column = "owner_type" if owner else "reference_id"
             yield InputProblem(row=int(row), column=column, value=str(owner or reference), rule=rule)
+        for row in failures.loc[is_badge, "index"].unique():
+            badge, owner, date = frame.loc[row, list(BADGE_COLUMNS)]
+            hint = self.badges.fault((badge, owner, date)) if self.badges else ""
+            yield InputProblem(row=int(row), column="badge_meta_id", value=badge, rule=Rule.BADGE, hint=hint)
+
+
+def distinct_uses(frame: pd.DataFrame) -> list[BadgeUse]:
+    """Return each use of a badge in a repaired frame once, in order of appearance."""
+    distinct = frame[list(BADGE_COLUMNS)].drop_duplicates()
+    return [(badge, owner, date) for badge, owner, date in distinct.itertuples(index=False)]
 
 
 def _is_customer_id(cells: "pd.Series[str]") -> "pd.Series[bool]":

@@ -57,6 +57,8 @@ class Batch:
     """How its file is written, in words."""
     warnings: Sequence[str] = ()
     """What the user should know of its file, in a sentence each."""
+    badges: Mapping[str, str] = field(default_factory=dict)
+    """The names of its badges by their ids, as far as the server told them."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -69,6 +71,7 @@ class Batch:
                 "stage": BatchStage(facts["stage"]),
                 "settings": json.loads(facts["settings"]),
                 "repairs": json.loads(facts["repairs"] or "{}"),
+                "badges": json.loads(facts["badges"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
                 "exit_code": None if code is None else ExitCode(code),
             }

@@ -50,6 +50,7 @@ batches = Table(
     _count("timeline"),
     _text("form"),
     _text("warnings"),
+    _text("badges"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 

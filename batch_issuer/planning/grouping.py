@@ -52,5 +52,9 @@ class RowCollector:
             customers=np.concatenate(self._customers or [np.empty(0, np.int64)]),
             codes=np.concatenate(self._codes or [np.empty(0, np.int32)]),
             rows=np.concatenate(self._rows or [np.empty(0, np.uint32)]),
-            groups=tuple(Group(**dict(zip(GROUP_COLUMNS, key, strict=True))) for key in self._codes_of),
+            groups=self.groups(),
         )
+
+    def groups(self) -> tuple[Group, ...]:
+        """Return the groups of the rows taken so far."""
+        return tuple(Group(**dict(zip(GROUP_COLUMNS, key, strict=True))) for key in self._codes_of)

@@ -96,6 +96,7 @@ class Summary:
                 "form": batch.form,
             },
             "warnings": list(batch.warnings),
+            "badges": dict(batch.badges),
             "counts": {outcome.value: self.counts.get(outcome, 0) for outcome in Outcome},
             "states": dict(self.states),
             "requests": self.requests,

@@ -23,11 +23,12 @@ from batch_issuer.sandbox.truth import Tally
 
 _OK = 200
 # Route name -> the method whose faults it meets, and the name its calls are counted under.
-_WORKFLOW_CALLS: dict[str | None, tuple[Method, str]] = {
+_LIMITED_CALLS: dict[str | None, tuple[Method, str]] = {
     "submit": ("POST", "POST ISSUE-BADGE"),
     "decide": ("PUT", "PUT ISSUE-BADGE"),
     "list": ("GET", "GET requests"),
     "read": ("GET", "GET requests/{id}"),
+    "badge": ("GET", "GET badgeMeta/{id}"),
 }
 
 
@@ -91,10 +92,10 @@ class Edge:
         route = request.match_info.route.name
         if route in CONTROL_ROUTES:
             return await handler(request)
-        if route in _WORKFLOW_CALLS:
-            method, name = _WORKFLOW_CALLS[route]
+        if route in _LIMITED_CALLS:
+            method, name = _LIMITED_CALLS[route]
             self.calls[name] += 1
-            response = await self._workflow_answer(request, handler, method=method)
+            response = await self._limited_answer(request, handler, method=method)
         else:
             self.calls[f"{request.method} {route or 'elsewhere'}"] += 1
             response = await _honest_answer(request, handler)
@@ -103,7 +104,7 @@ class Edge:
             response.headers["X-CAP-REQUEST-ID"] = self._next_trace_id()
         return response
 
-    async def _workflow_answer(
+    async def _limited_answer(
         self, request: web.Request, handler: Handler, *, method: Method
     ) -> web.StreamResponse:
         tally = self._tallies[method]

@@ -5,6 +5,7 @@ RefusalError
     UnauthenticatedError     401  credentials are missing, wrong or expired
     ForbiddenError           403  a known caller lacks the permission
     UnknownRequestError      404  no such workflow request
+    UnknownBadgeError        404  no such badge
     AlreadyDecidedError      409  the workflow request no longer waits
     TooLargeError            413  the call names more customers than the server takes
     TooManyRequestsError     429  the rate limit is reached
@@ -55,6 +56,15 @@ class UnknownRequestError(RefusalError):
 
     def __init__(self) -> None:
         super().__init__("Passed request is not found")
+
+
+class UnknownBadgeError(RefusalError):
+    """No badge has this id."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("Passed badge is not found")
 
 
 class AlreadyDecidedError(RefusalError):

@@ -7,21 +7,26 @@ from aiohttp import web
 
 from batch_issuer.sandbox import answers, contract
 from batch_issuer.sandbox.access import CAN_CHECK, CAN_MAKE, Access
+from batch_issuer.sandbox.badges import find_badge
 from batch_issuer.sandbox.contract import Rule
-from batch_issuer.sandbox.engine import Engine
+from batch_issuer.sandbox.engine import Clock, Engine
 from batch_issuer.sandbox.list_lies import ListLies
 from batch_issuer.sandbox.listing import Query, find
 from batch_issuer.sandbox.records import Decision
-from batch_issuer.sandbox.refusals import RefusalError, TooLargeError, TooManyRequestsError
+from batch_issuer.sandbox.refusals import RefusalError, TooLargeError, TooManyRequestsError, UnknownBadgeError
 from batch_issuer.sandbox.scenario import Scenario
 
+BADGES_PATH = "/api_gateway/v1/badges/badgeMeta"
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path, not a token
 
 
 class Routes:
     """Answers calls by the contract, and lists as the lies have it; faults are somebody else's business."""
 
-    def __init__(self, *, scenario: Scenario, engine: Engine, access: Access, lies: ListLies) -> None:
+    def __init__(
+        self, *, scenario: Scenario, engine: Engine, access: Access, lies: ListLies, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._scenario = scenario
         self._lies = lies
         self._engine = engine
@@ -35,6 +40,7 @@ class Routes:
             web.put(f"{base}/ISSUE-BADGE", self.decide, name="decide"),
             web.get(f"{base}/requests", self.list_requests, name="list", allow_head=False),
             web.get(f"{base}/requests/{{id}}", self.read, name="read", allow_head=False),
+            web.get(f"{BADGES_PATH}/{{id}}", self.look_up_badge, name="badge", allow_head=False),
             web.post(TOKEN_PATH, self.hand_out_token, name="token"),
         ]
 
@@ -69,6 +75,14 @@ class Routes:
         """Give one request as it stands."""
         self._access.require_caller(request.headers)
         return json_response(answers.one_request(self._engine.find(request.match_info["id"])))
+
+    async def look_up_badge(self, request: web.Request) -> web.Response:
+        """Give the definition of one badge."""
+        self._access.require_caller(request.headers)
+        badge = find_badge(request.match_info["id"], now=self._clock())
+        if badge is None:
+            raise UnknownBadgeError
+        return json_response({"data": badge, "errors": None, "warnings": None})
 
     async def hand_out_token(self, request: web.Request) -> web.Response:
         """Exchange a key and its secret for a token."""

@@ -48,6 +48,7 @@ class Sandbox:
     ) -> None:
         self.scenario = scenario or Scenario()
         self.credentials = credentials or Credentials()
+        self._clock = clock
         self._host = host
         self._port = port
         self._engine = Engine(scenario=self.scenario, clock=clock)
@@ -163,7 +164,13 @@ class Sandbox:
         )
 
     def _app(self) -> web.Application:
-        routes = Routes(scenario=self.scenario, engine=self._engine, access=self._access, lies=self._lies)
+        routes = Routes(
+            scenario=self.scenario,
+            engine=self._engine,
+            access=self._access,
+            lies=self._lies,
+            clock=self._clock,
+        )
         control = Control(truth=self.truth, decide_all=self.decide_all)
         app = web.Application(middlewares=[self._edge.answer], client_max_size=_LARGEST_BODY)
         app.add_routes([*routes.table(), *control.table()])

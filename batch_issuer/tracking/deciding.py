@@ -13,6 +13,7 @@ from batch_issuer.ledger import Batch, Ledger, RequestRecord, Said
 from batch_issuer.ledger.requests import open_requests
 from batch_issuer.submission import Stop
 from batch_issuer.submission.breaker import Breaker
+from batch_issuer.tracking.asking import View
 from batch_issuer.tracking.cases import (
     Case,
     Decided,
@@ -21,7 +22,7 @@ from batch_issuer.tracking.cases import (
     find_cases,
     submitted_requests,
 )
-from batch_issuer.tracking.polling import Reading, View, first_day_of, read_states
+from batch_issuer.tracking.polling import Reading, first_day_of, read_states
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from batch_issuer.gateway import Answer, AnswerKind
 from batch_issuer.ledger import LeaseKey, Ledger, Missing, RequestRecord
 from batch_issuer.ledger.requests import requests_in_doubt
 from batch_issuer.submission import pause
-from batch_issuer.tracking.polling import Reading, View, read_states
+from batch_issuer.tracking.asking import View
+from batch_issuer.tracking.polling import Reading, read_states
 
 log = logging.getLogger(__name__)
 

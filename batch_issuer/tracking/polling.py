@@ -1,6 +1,5 @@
 """Reads the states of many requests with few list calls."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -8,32 +7,16 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
-from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, ServerError, ServerRequest, settle
+from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, ServerRequest, settle
 from batch_issuer.batch.twins import Twin, choose_twin, twin_of
-from batch_issuer.clock import Clock
-from batch_issuer.gateway import Answer, AnswerKind, Client, Page
-from batch_issuer.ledger import Journal, RequestRecord, Said
-from batch_issuer.submission import Pace, pause
+from batch_issuer.gateway import Answer, Page
+from batch_issuer.ledger import RequestRecord, Said
+from batch_issuer.tracking.asking import View, ask
 
 log = logging.getLogger(__name__)
 
-_ATTEMPTS: Final = 4
 _ONE_DAY: Final = timedelta(days=1)
 _MOST_PAGES: Final = 100_000
-_STOPPED: Final = Answer(
-    kind=AnswerKind.NOT_REACHED, error=ServerError(message="stopped before the list was read to its end")
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """All that reading the server's list needs."""
-
-    client: Client
-    journal: Journal
-    pace: Pace
-    clock: Clock
-    stopping: asyncio.Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,26 +156,11 @@ async def _pages(view: View, since: date, listing: _Listing) -> AsyncIterator[An
 
 
 async def _read_page(view: View, first_day: date, last_day: date, page: int) -> Answer:
-    """Read one page; reading creates nothing, so it may be asked for again."""
-    answer = _STOPPED
-    may_renew = view.client.can_renew
-    for attempt in range(_ATTEMPTS):
-        await view.pace.wait(view.stopping)
-        if view.stopping.is_set():
-            return answer
-        answer = await view.client.list_requests(first_day=first_day, last_day=last_day, page=page)
-        match answer.kind:
-            case AnswerKind.OK | AnswerKind.FORBIDDEN | AnswerKind.REFUSED:
-                return answer
-            case AnswerKind.UNAUTHORIZED if not may_renew:
-                return answer
-            case AnswerKind.UNAUTHORIZED:
-                may_renew = False
-            case AnswerKind.RATE_LIMITED:
-                await view.pace.postpone(answer.retry_after or 2.0**attempt)
-            case AnswerKind.NOT_REACHED | AnswerKind.IN_DOUBT:
-                await pause(view.clock.random() * 2**attempt, view.clock, view.stopping)
-    log.warning("the list can't be read", extra={"status": answer.http_status})
+    answer = await ask(
+        view, lambda: view.client.list_requests(first_day=first_day, last_day=last_day, page=page)
+    )
+    if answer.page is None and not view.stopping.is_set():
+        log.warning("the list can't be read", extra={"status": answer.http_status})
     return answer
 
 

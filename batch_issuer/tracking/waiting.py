@@ -7,7 +7,8 @@ from typing import Final
 
 from batch_issuer.gateway import AnswerKind
 from batch_issuer.submission import pause
-from batch_issuer.tracking.polling import Reading, View
+from batch_issuer.tracking.asking import View
+from batch_issuer.tracking.polling import Reading
 
 FIRST_DELAY: Final = 5.0
 LONGEST_DELAY: Final = 60.0

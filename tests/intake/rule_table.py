@@ -7,15 +7,19 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.problems import WORDING, InputProblem, Rule
-from tests.intake.sheets import BADGE, FULL_HEADER, as_csv, check_text
+from tests.intake.sheets import BADGE, FULL_HEADER, as_csv, check_text, options
 
 PAGE: Final = Path(__file__).parent.parent.parent / "docs" / "reference" / "input.md"
 BEGIN, END = "<!-- rules: begin -->", "<!-- rules: end -->"
 _SHOWN: Final = 40
+UNKNOWN: Final = "5f3a1c2b4d5e6f7a8b9c0d1f"
+_BOOK: Final = BadgeBook(badges={UNKNOWN: None}, today=datetime(2026, 1, 31, tzinfo=UTC))
 
 EXAMPLES: Final[Mapping[Rule, Mapping[str, str]]] = {
     Rule.MISSING: {"customer_id": ""},
@@ -35,6 +39,7 @@ EXAMPLES: Final[Mapping[Rule, Mapping[str, str]]] = {
     Rule.TOO_LONG: {"owner_type": "Loyalty", "reference_id": "r" * 129},
     Rule.NOT_A_DATE: {"issue_event_date": "3/8/26"},
     Rule.SURPLUS_FIELDS: {"customer_id": "7", "surplus": "one more"},
+    Rule.BADGE: {"badge_meta_id": UNKNOWN},
 }
 """For each rule the cells of a row that is fine besides."""
 
@@ -46,7 +51,7 @@ def problems_of(rule: Rule) -> list[InputProblem]:
     row = [cells.get(name, "") for name in names]
     row += [cell for name, cell in cells.items() if name not in names]
     with tempfile.TemporaryDirectory() as folder:
-        return check_text(Path(folder), as_csv([names, row])).problems
+        return check_text(Path(folder), as_csv([names, row]), options(badges=_BOOK)).problems
 
 
 def table() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake import (
     ColumnOptions,
@@ -55,13 +56,14 @@ def options(
     timezone: str = "UTC",
     limits: Limits | None = None,
     badge_pattern: str = "[0-9a-f]{24}",
+    badges: BadgeBook | None = None,
     sheet: str | None = None,
     how_written: SheetOptions | None = None,
 ) -> InputOptions:
     return InputOptions(
         sheet=how_written or SheetOptions(sheet=sheet),
         columns=ColumnOptions(mapped=parse_mapping(maps), defaults=defaults or {}),
-        rules=InputRules(badge_pattern=badge_pattern),
+        rules=InputRules(badge_pattern=badge_pattern, badges=badges),
         timezone=ZoneInfo(timezone),
         limits=limits or Limits(),
     )

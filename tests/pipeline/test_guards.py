@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from batch_issuer.acceptance import Accepted, IssueOptions, accept, accept_again
-from batch_issuer.assembly import NoProgress, Services
+from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.dry_run import leave_to_other_batches, try_out
 from batch_issuer.errors import AlreadyIssued, Interrupted, LedgerUnavailable, UsageError
-from batch_issuer.gateway import sending_access
+from batch_issuer.gateway import read_access, sending_access
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import list_batches
 from batch_issuer.ledger.held_rows import load_held_rows
@@ -189,7 +189,7 @@ async def test_a_row_whose_other_row_was_never_sent_counts_and_names_the_way_on(
 async def test_a_plan_counts_what_other_batches_hold(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         file = world.write(customers(4, first=700_000_003), SECOND)
-        tried = try_out(file, world.settings(), IssueOptions(), progress=NoProgress())
+        tried = try_out(file, world.settings(), IssueOptions())
         alone = await leave_to_other_batches(tried, world.settings())
         assert not world.output.exists()
         await world.issue(world.write(customers(4), FIRST))
@@ -376,6 +376,11 @@ class KillAfter:
     def request_at_rest(self) -> None: ...
 
 
+async def finish(world: World, batch: Batch) -> Accepted:
+    """Finish a batch whose recording was cut off."""
+    return await world.run(lambda services: accept_again(services, batch, read_access(services.settings)))
+
+
 async def cut_off_while_planning(world: World, file: Path, **options: Any) -> Batch:
     """Accept a file up to the acceptance itself: then the ledger refuses, as where its process ends."""
     trigger = (
@@ -443,7 +448,9 @@ async def test_a_recording_that_was_cut_off_is_finished_as_it_would_have_been(
         assert batch.stage is BatchStage.RECORDING
         assert (world.output / batch.batch / "input.csv").is_file()
         file.unlink()
-        finished = await world.run(lambda services: accept_again(services, batch))
+        finished = await world.run(
+            lambda services: accept_again(services, batch, read_access(services.settings))
+        )
         recorded = await everything_recorded(world, batch)
     assert finished.batch.stage is BatchStage.ACCEPTED
     assert finished.refusal == ""
@@ -460,7 +467,9 @@ async def test_a_recording_is_finished_with_its_own_again(tmp_path: Path) -> Non
         await world.issue(world.write(customers(2), FIRST))
         await world.time.sleep(1)
         batch = await cut_off_while_planning(world, world.write(customers(2) + "\n", SECOND), again=True)
-        finished = await world.run(lambda services: accept_again(services, batch))
+        finished = await world.run(
+            lambda services: accept_again(services, batch, read_access(services.settings))
+        )
     assert (finished.batch.already_issued, finished.batch.stage) == (0, BatchStage.ACCEPTED)
 
 
@@ -470,7 +479,7 @@ async def test_a_recording_whose_content_was_accepted_meanwhile_is_forgotten(tmp
         batch = await cut_off_while_planning(world, file)
         await world.issue(file)
         with pytest.raises(AlreadyIssued):
-            await world.run(lambda services: accept_again(services, batch))
+            await finish(world, batch)
         left = await world.run(lambda services: services.ledger.read(list_batches))
         assert [known.stage for known in left] == [BatchStage.ACCEPTED]
         assert not (world.output / batch.batch).exists()
@@ -481,7 +490,7 @@ async def test_a_recording_whose_copy_was_changed_is_left_as_it_is(tmp_path: Pat
         batch = await cut_off_while_planning(world, world.write(customers(2)))
         (world.output / batch.batch / "input.csv").write_text(customers(3))
         with pytest.raises(UsageError, match="not the input"):
-            await world.run(lambda services: accept_again(services, batch))
+            await finish(world, batch)
 
 
 async def test_copies_that_a_killed_process_left_behind_are_removed_after_a_day(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ class World:
             return await work(services)
 
     async def issue(self, file: Path, *, wait: float = 0, **options: Any) -> Summary:
-        chosen = IssueOptions(**options)
+        chosen = IssueOptions(**{"check_badges": False, **options})
         return await self.run(lambda services: issue(services, file, chosen, Wait(seconds=wait)))
 
     async def refresh(self, batch: str | None = None, *, wait: float = 0) -> Summary:

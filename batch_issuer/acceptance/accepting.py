@@ -1,0 +1,223 @@
+"""Accepts an input file: copies, checks and plans it, and records all of that before anything is sent."""
+
+import asyncio
+import errno
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from batch_issuer.acceptance.checked import Checked, next_frame, refuse_invalid
+from batch_issuer.acceptance.options import IssueOptions, input_options, recorded_options
+from batch_issuer.assembly import Services, open_api
+from batch_issuer.batch.badges import BadgeBook
+from batch_issuer.batch.ids import BatchId, make_batch_id
+from batch_issuer.errors import (
+    AlreadyIssued,
+    BatchInUse,
+    InputRefused,
+    Interrupted,
+    OutputNotWritable,
+    UsageError,
+)
+from batch_issuer.gateway import Access
+from batch_issuer.intake import (
+    Source,
+    check_rows,
+    open_source,
+)
+from batch_issuer.intake.copying import StagedInput, copy_in, file_sha256, remove_leftovers, stage_input
+from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger.batches import delete_problems, find_batch, insert_batch, insert_problems
+from batch_issuer.planning import plan_requests
+from batch_issuer.preflight import look_up_badges
+from batch_issuer.recording import forget, forget_recorded, record_plan, refuse_same_content
+from batch_issuer.reports.files import sync_folder
+from batch_issuer.submission import Lease
+
+_LEFT_BEHIND: Final = timedelta(days=1)
+"""A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
+_FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A batch that the ledger holds, with the copy of its input."""
+
+    batch: Batch
+    source: Source
+    folder: Path
+    refusal: str = ""
+    """Why nothing of it will be sent, where that is so."""
+
+
+async def accept(services: Services, file: Path, options: IssueOptions, access: Access) -> Accepted:
+    """Copy, check, plan and record a file; from then on only the copy and the ledger count.
+
+    Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, BatchInUse,
+    Interrupted, UsageError; after each of them neither the ledger nor the output folder knows the file.
+    Killed at any moment it leaves nothing that the ledger knows, or a batch that `accept_again` finishes.
+    """
+    settings = services.settings
+    await asyncio.to_thread(remove_leftovers, settings.output, before=services.clock.now() - _LEFT_BEHIND)
+    staged = await asyncio.to_thread(
+        stage_input, file, output=settings.output, max_bytes=settings.max_file_bytes
+    )
+    try:
+        batch = await _new_batch(services, file, staged, options, access)
+        source = await asyncio.to_thread(
+            open_source, staged.path, input_options(batch.settings), name=file.name
+        )
+        if not options.again:
+            await services.ledger.read(refuse_same_content, batch)
+        folder = _name_folder(services, staged, batch.batch)
+    except BaseException:
+        staged.discard()
+        raise
+    accepted = Accepted(batch=batch, source=source.at(copy_in(folder)), folder=folder)
+    try:
+        async with services.lease(batch.batch) as lease:
+            await lease.write(insert_batch, batch)
+            recording = _Recording(services=services, lease=lease, options=options, access=access)
+            return await recording.record(accepted, forget_on=_FORGOTTEN_AFTER)
+    except BatchInUse:  # the same content was named alike for another output folder at the same moment
+        _discard(accepted)
+        raise
+
+
+async def accept_again(services: Services, batch: Batch, access: Access) -> Accepted:
+    """Finish a batch whose recording was cut off, as it would have been: from its copy, with its own options.
+
+    Raises UsageError where the copy is not what it was, and Interrupted; then it can be finished later.
+    After InputRefused or AlreadyIssued neither the ledger nor the output folder knows the file.
+    """
+    accepted = await reopen(services, batch)
+    async with services.lease(batch.batch) as lease:
+        present = await services.ledger.read(find_batch, batch.batch)
+        if present is None or present.stage is not BatchStage.RECORDING:
+            raise BatchInUse(batch.batch)  # somebody else has finished it meanwhile
+        await forget_recorded(lease, batch.batch)
+        options = recorded_options(batch)
+        recording = _Recording(services=services, lease=lease, options=options, access=access)
+        return await recording.record(accepted, forget_on=(InputRefused, AlreadyIssued))
+
+
+def _discard(accepted: Accepted) -> None:
+    StagedInput(folder=accepted.folder, sha256=accepted.batch.input_sha256).discard()
+
+
+async def reopen(services: Services, batch: Batch) -> Accepted:
+    """Take up a recorded batch again. Raises UsageError where the copy of its input is not what it was."""
+    folder = services.batch_folder(batch.batch)
+    path = copy_in(folder)
+    if not path.is_file() or await asyncio.to_thread(file_sha256, path) != batch.input_sha256:
+        raise UsageError(f"{path} is not the input that batch {batch.batch} was made from; restore it")
+    source = await asyncio.to_thread(open_source, path, input_options(batch.settings), name=batch.input_name)
+    return Accepted(batch=batch, source=source, folder=folder)
+
+
+async def _new_batch(
+    services: Services, file: Path, staged: StagedInput, options: IssueOptions, access: Access
+) -> Batch:
+    """Name the batch; of two that the same content would name alike the later one counts a second more."""
+    now = services.clock.now()
+    batch_id = make_batch_id(accepted_at=now, sha256=staged.sha256)
+    while services.batch_folder(batch_id).exists() or await _is_known(services, batch_id):
+        now += timedelta(seconds=1)
+        batch_id = make_batch_id(accepted_at=now, sha256=staged.sha256)
+    return Batch(
+        batch=batch_id,
+        name=options.name,
+        base_url=access.base_url,
+        org_id=access.org_id,
+        stage=BatchStage.RECORDING,
+        input_name=file.name,
+        input_sha256=staged.sha256,
+        settings={**services.settings.public(), **options.decided()},
+        timeline=services.ledger.timeline,
+        created_at=services.clock.timestamp(),
+        started_at=services.clock.timestamp(),
+    )
+
+
+async def _is_known(services: Services, batch: BatchId) -> bool:
+    return await services.ledger.read(find_batch, batch) is not None
+
+
+def _name_folder(services: Services, staged: StagedInput, batch: BatchId) -> Path:
+    folder = services.batch_folder(batch)
+    try:
+        staged.folder.rename(folder)
+        sync_folder(folder)
+        sync_folder(folder.parent)
+    except OSError as exc:
+        if exc.errno in {errno.ENOTEMPTY, errno.EEXIST}:  # the same content came at the same moment
+            raise BatchInUse(batch) from exc
+        raise OutputNotWritable(folder.parent, exc.strerror) from exc
+    return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recording:
+    """Records a file under the lease of its batch."""
+
+    services: Services
+    lease: Lease
+    options: IssueOptions
+    access: Access
+
+    async def record(self, accepted: Accepted, *, forget_on: tuple[type[Exception], ...]) -> Accepted:
+        """Record a file, and forget all of it where that ends in one of some errors."""
+        try:
+            return await self._record_all(accepted)
+        except forget_on:
+            await forget(self.lease, accepted.batch.batch)
+            _discard(accepted)
+            raise
+
+    async def _record_all(self, accepted: Accepted) -> Accepted:
+        """Record problems, plan and requests in short transactions, and the acceptance in the last."""
+        batch, sheet = accepted.batch, accepted.source.sheet
+        checked, book = await self._check(batch.batch, accepted.source)
+        refusal = refuse_invalid(checked, self.options)
+        counted = replace(
+            batch,
+            stage=BatchStage.REFUSED if refusal else BatchStage.ACCEPTED,
+            rows=checked.total,
+            invalid=checked.invalid,
+            repairs=dict(checked.repairs),
+            form=sheet.form,
+            warnings=tuple(filter(None, (*sheet.warnings, book.warning))),
+            badges=book.names,
+        )
+        table, chunk_size = checked.rows.table(), batch.settings["chunk_size"]
+        plan = await asyncio.to_thread(plan_requests, table, chunk_size=chunk_size)
+        is_guarded = not (refusal or self.options.again)
+        recorded = await record_plan(self.services, self.lease, counted, plan, is_guarded=is_guarded)
+        return replace(accepted, batch=recorded, refusal=refusal)
+
+    async def _check(self, batch: BatchId, source: Source) -> tuple[Checked, BadgeBook]:
+        """Check all rows; where a badge turns out to be bad, check them again with that known."""
+        checked = await self._check_rows(batch, source)
+        if not self.options.check_badges:
+            return checked, BadgeBook(today=self.services.clock.now())
+        async with open_api(self.services, self.access) as api:
+            book = await look_up_badges(api, checked.badges)
+        if book.faults(checked.badge_uses()):
+            await self.lease.write(delete_problems, batch)
+            checked = await self._check_rows(batch, source.knowing(book))
+        return checked, book
+
+    async def _check_rows(self, batch: BatchId, source: Source) -> Checked:
+        """Check all rows, recording problems as they come."""
+        checked = Checked()
+        frames = check_rows(source)
+        while (frame := await asyncio.to_thread(next_frame, frames, checked)) is not None:
+            if self.services.stopping.is_set():
+                raise Interrupted(
+                    "stopped while the file was checked; nothing was accepted, and nothing sent"
+                )
+            if frame.problems:
+                await self.lease.write_block(insert_problems, batch, frame.raw.numbers[0], frame.problems)
+            self.services.progress.rows_checked(len(frame.raw.numbers))
+        return checked

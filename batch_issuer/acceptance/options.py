@@ -1,0 +1,68 @@
+"""What the user decides about one file, and how a batch remembers it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from batch_issuer.intake import COLUMNS, ColumnOptions, InputOptions, InputRules, Limits, SheetOptions
+from batch_issuer.ledger import Batch
+from batch_issuer.planning import MaxInvalid
+
+OnInvalid = Literal["stop", "skip"]
+_HOW_WRITTEN: Final = ("encoding", "delimiter", "sheet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueOptions:
+    """What the user decides about one file besides the settings."""
+
+    name: str = ""
+    sheet: SheetOptions = field(default_factory=SheetOptions)
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    on_invalid: OnInvalid = "stop"
+    max_invalid: MaxInvalid = field(default_factory=lambda: MaxInvalid.parse("10%"))
+    again: bool = False
+    check_badges: bool = True
+    """Look each badge up before anything is sent."""
+    new_ledger: bool = False
+    """Go on beside batches that were sent with another ledger."""
+
+    def decided(self) -> dict[str, Any]:
+        """Return what is recorded with the batch, so that it can be finished or read again alike."""
+        return {
+            **asdict(self.sheet),
+            "map": dict(self.mapped),
+            "on_invalid": self.on_invalid,
+            "max_invalid": str(self.max_invalid),
+            "again": self.again,
+            "check_badges": self.check_badges,
+        }
+
+
+def input_options(facts: Mapping[str, Any]) -> InputOptions:
+    """Read how a file is to be read from settings, as they are or as a batch recorded them."""
+    return InputOptions(
+        sheet=SheetOptions(**{name: facts.get(name) for name in _HOW_WRITTEN}),
+        columns=ColumnOptions(
+            mapped=facts.get("map", {}),
+            defaults={name: facts[name] for name in COLUMNS if facts.get(name)},
+        ),
+        rules=InputRules(badge_pattern=facts["badge_pattern"]),
+        timezone=ZoneInfo(facts["timezone"]),
+        limits=Limits(max_rows=facts["max_rows"], max_cell_chars=facts["max_cell_chars"]),
+    )
+
+
+def recorded_options(batch: Batch) -> IssueOptions:
+    """Read back what the user decided about the file of a batch."""
+    decided = batch.settings
+    return IssueOptions(
+        name=batch.name,
+        sheet=SheetOptions(**{name: decided.get(name) for name in _HOW_WRITTEN}),
+        mapped=decided["map"],
+        on_invalid=decided["on_invalid"],
+        max_invalid=MaxInvalid.parse(decided["max_invalid"]),
+        again=decided["again"],
+        check_badges=decided.get("check_badges", False),
+    )
