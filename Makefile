@@ -7,6 +7,7 @@ LOCK_ARGS ?=
 N ?= 20
 SEED ?= 1
 LEDGER ?= sqlite
+SECONDS ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ READY := $(VENV)/.ready
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check torture lint format lock clean always
+.PHONY: help demo test check torture fuzz lint format lock clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -36,6 +37,9 @@ check: lint ## all that must hold before a commit: lint, then the tests (but the
 
 torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on (LEDGER=postgresql)
 	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED) --ledger $(LEDGER)
+
+fuzz: $(READY) ## feed the reader broken files for SECONDS seconds, from seed SEED on
+	$(BIN)/python -m tests.fuzz.reader --seconds $(SECONDS) --seed $(SEED)
 
 lint: $(READY) ## check format, style, types and the container files
 	$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -216,6 +217,26 @@ def test_what_comes_in_on_standard_input_is_refused_by_that_name(
     done = run("validate", "-", folder=tmp_path, MAX_FILE_BYTES="100")
     assert done.returncode == 3
     assert told in done.stderr
+
+
+def test_a_thousand_mistakes_are_all_told_in_one_run_in_input_order_and_soon(tmp_path: Path) -> None:
+    mistakes = {
+        ("x", BADGE): ["not_a_number"],
+        (f"{10**19}", BADGE): ["out_of_range"],
+        ("7", "short"): ["pattern"],
+        ("", "short"): ["missing", "pattern"],
+        ("1.5E+10", BADGE): ["digits_lost"],
+    }
+    rows = list(mistakes) * 167
+    write(tmp_path, *map(",".join, rows))
+    began = time.monotonic()
+    done = run("validate", "in.csv", "--json", "--rejects", "rejects.csv", folder=tmp_path)
+    seconds = time.monotonic() - began
+    told = [(problem["row"], problem["rule"]) for problem in json.loads(done.stdout)["problems"]]
+    assert told == [(number, rule) for number, row in enumerate(rows, 2) for rule in mistakes[row]]
+    assert len(told) == 1_002
+    assert (tmp_path / "rejects.csv").read_text("utf-8-sig").count("\n") == len(rows) + 1
+    assert seconds < 5
 
 
 def test_an_empty_history_says_how_to_begin(tmp_path: Path) -> None:

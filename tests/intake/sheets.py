@@ -97,8 +97,14 @@ def check_cells(folder: Path, how: InputOptions | None = None, **cells: str) -> 
     return check_text(folder, as_csv([list(row), list(row.values())]), how)
 
 
-def as_csv(records: Iterable[Sequence[str]], *, line_end: str = "\r\n", quote_all: bool = False) -> str:
+def as_csv(
+    records: Iterable[Sequence[str]],
+    *,
+    line_end: str = "\r\n",
+    quote_all: bool = False,
+    delimiter: str = ",",
+) -> str:
     text = io.StringIO()
     quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
-    csv.writer(text, lineterminator=line_end, quoting=quoting).writerows(records)
+    csv.writer(text, lineterminator=line_end, quoting=quoting, delimiter=delimiter).writerows(records)
     return text.getvalue()

@@ -99,7 +99,7 @@ def refused_if_damaged(name: str) -> Iterator[None]:
         raise InputRefused(damaged(name)) from exc
     except RuntimeError as exc:  # so zipfile says that a password is needed
         raise InputRefused(f"{name} is protected by a password; {UNLOCK}") from exc
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, ET.ParseError) as exc:
+    except (zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, ET.ParseError) as exc:
         raise InputRefused(damaged(name)) from exc
 
 

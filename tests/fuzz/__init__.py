@@ -1,0 +1,1 @@
+"""Feeds the reader rubbish, for as long as it is told to."""
