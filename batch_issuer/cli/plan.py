@@ -34,6 +34,7 @@ def command(
     import asyncio
 
     from batch_issuer.acceptance import IssueOptions
+    from batch_issuer.batch.problems import Rule
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
     from batch_issuer.cli.rendering import print_json, print_problems, print_reading, print_repairs
     from batch_issuer.cli.running import settings_for
@@ -69,7 +70,9 @@ def command(
             print_repairs(result.checked.repairs)
             if result.refusal:
                 typer.echo(f"\n`issue` would send nothing. {result.refusal}")
-            typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'issue'} {file}")
+            # `validate` asks no server: it would find nothing wrong with a bad badge
+            again = "plan" if Rule.BADGE in problems.tally.counts else "validate"
+            typer.echo(f"\nNext: batch-issuer {again if result.refusal else 'issue'} {file}")
         raise typer.Exit(exit_code_of(result))
 
 

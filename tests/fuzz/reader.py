@@ -8,6 +8,7 @@ A file that breaks this is kept, and named with the seed that makes it again.
 import argparse
 import io
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from tests.intake.sheets import BADGE, FULL_HEADER
 from tests.intake.workbooks import save
 
 SLOW_SECONDS: Final = 20.0
+_MOST_MEMORY: Final = 3 << 30
 _FIXTURES: Final = Path(__file__).parent.parent / "intake" / "libreoffice"
 _LIMITS: Final = Limits(max_rows=100_000, max_cell_chars=4096)
 _ROWS: Final = 30
@@ -186,6 +188,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))  # too much would be given on trust
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     print(f"seed {arguments.seed}, files in {folder}", flush=True)  # noqa: T201 - the answer of a tool
     counts = fuzz(arguments.seed, folder, seconds=arguments.seconds)

@@ -16,7 +16,7 @@ from batch_issuer.intake import Limits, SheetOptions, check_rows, open_source
 from batch_issuer.intake.workbooks.workbook import Workbook
 
 from .sheets import BADGE, FULL_HEADER, HEADER, Checked, check, options
-from .workbooks import pack, parts_of, rows_of_text, save, sheet_of
+from .workbooks import MAIN, pack, parts_of, rows_of_text, save, sheet_of
 
 HEAD = HEADER.split(",")
 FULL = FULL_HEADER.split(",")
@@ -313,8 +313,8 @@ def test_the_first_sheet_that_can_be_seen_is_read_and_the_others_are_named(tmp_p
     assert form == "an Excel workbook, sheet 'March'"
     assert warnings == (
         (
-            "the workbook holds 2 other sheets, which are not read: 'Customers', 'April'; "
-            "--sheet NAME reads another one"
+            "the workbook holds 2 sheets besides: 'Customers', 'April'; "
+            "--sheet NAME reads another than the first"
         ),
     )
 
@@ -482,6 +482,29 @@ def test_a_zip_bomb_that_tells_a_smaller_size_is_damaged(tmp_path: Path) -> None
     )
 
     assert "is damaged" in refusal(telling_size(path, "xl/worksheets/sheet1.xml", 300))
+
+
+def test_a_list_that_tells_a_huge_number_of_entries_takes_no_memory_for_them(tmp_path: Path) -> None:
+    many = 4_294_967_296
+    texts = "".join(f"<si><t>{text}</t></si>" for text in (*HEAD, BADGE))
+    row = (
+        "<row r='1'><c r='A1' t='s'><v>0</v></c><c r='B1' t='s'><v>1</v></c></row>"
+        "<row r='2'><c r='A2'><v>7</v></c><c r='B2' t='s'><v>2</v></c></row>"
+    )
+    path = pack(
+        tmp_path / "in.xlsx",
+        parts_of(
+            sheet_of(row),
+            **{
+                "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}" count="{many}" uniqueCount="{many}">'
+                f"{texts}</sst>",
+                "xl/styles.xml": f'<styleSheet xmlns="{MAIN}"><numFmts count="{many}"/>'
+                f"<cellXfs count='{many}'><xf numFmtId='0'/></cellXfs></styleSheet>",
+            },
+        ),
+    )
+
+    assert check(path).customers == {2: 7}
 
 
 def test_entities_that_expand_without_end_are_refused(tmp_path: Path) -> None:

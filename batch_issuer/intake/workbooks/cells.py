@@ -1,5 +1,6 @@
 """Reads the cells of slices of a sheet, with the library that knows texts, numbers and dates."""
 
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,8 @@ Row = tuple[int, list[Cell]]
 _SCHEMAS: Final = "http://schemas.openxmlformats.org"
 _OFFICE: Final = f"{_SCHEMAS}/officeDocument/2006/relationships"
 _TYPES: Final = f'<Types xmlns="{_SCHEMAS}/package/2006/content-types"/>'
+_LIST: Final = re.compile(rb"<(?:[\w.-]+:)?(?:sst|numFmts|fonts|fills|borders|cellStyleXfs|cellXfs)\b[^>]*>")
+_COUNT: Final = re.compile(rb"""\s(?:uniqueCount|count)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _BOOK: Final = (
     f'<workbook xmlns="{_SCHEMAS}/spreadsheetml/2006/main" xmlns:r="{_OFFICE}">'
     '<workbookPr date1904="{0:d}"/>'
@@ -29,15 +32,17 @@ _BOOK: Final = (
 
 def read_slices(package: Package, slices: Iterable[Slice]) -> Iterator[tuple[Slice, Iterator[Row]]]:
     """Yield each slice with its rows under their numbers. Raises InputRefused where they can't be read."""
-    looked_up = {
-        "styles.xml": package.read(package.formats),
-        "sharedStrings.xml": package.read(package.texts),
-    }
+    looked_up = {"styles.xml": package.formats, "sharedStrings.xml": package.texts}
+    present = {name: _without_counts(package.read(part)) for name, part in looked_up.items() if part}
     book = _BOOK.format(package.counts_from_1904).encode()
-    present = {part: content for part, content in looked_up.items() if content is not None}
     for piece in slices:
         with _as_workbook({"workbook.xml": book, **present, "worksheet.xml": piece.document}) as path:
             yield piece, _rows(path, package.name)
+
+
+def _without_counts(content: bytes) -> bytes:
+    """Leave out how many entries a list has: the library would reserve memory for any number that is told."""
+    return _LIST.sub(lambda tag: _COUNT.sub(b"", tag[0]), content)
 
 
 def _rows(path: Path, name: str) -> Iterator[Row]:

@@ -56,9 +56,9 @@ class Package:
     formats: str | None
     """The part that tells dates from numbers."""
 
-    def read(self, part: str | None) -> bytes | None:
+    def read(self, part: str) -> bytes:
         """Return a part whole."""
-        return None if part is None else self.file.read(part)
+        return self.file.read(part)
 
     def choose(self, wanted: str | None) -> SheetPart:
         """Return the sheet of a name, else the first that can be seen.

@@ -15,6 +15,7 @@ from batch_issuer.intake.workbooks.slices import SLICE_BYTES, Slicer
 
 EXACT: Final = 2**53
 """The largest whole number up to which a workbook, which keeps doubles, keeps each."""
+_SHOWN_SHEETS: Final = 5
 SIGNIFICANT: Final = 15
 """Digits of a number that Excel keeps and shows."""
 
@@ -47,11 +48,10 @@ class Workbook:
         """Other sheets; and, once the rows were read, hidden rows and merged cells."""
         told = []
         if self._others and self._wanted is None:
-            some = "another sheet" if len(self._others) == 1 else f"{len(self._others):,} other sheets"
-            told.append(
-                f"the workbook holds {some}, which are not read: {', '.join(map(repr, self._others[:5]))}; "
-                "--sheet NAME reads another one"
-            )
+            names = ", ".join(map(repr, self._others[:_SHOWN_SHEETS]))
+            number = len(self._others)
+            some = f"a sheet besides: {names}" if number == 1 else f"{number:,} sheets besides: {names}"
+            told.append(f"the workbook holds {some}; --sheet NAME reads another than the first")
         if self._hidden:
             rows = "1 hidden row was" if self._hidden == 1 else f"{self._hidden:,} hidden rows were"
             told.append(f"{rows} read like any other; delete the rows that are not meant")
