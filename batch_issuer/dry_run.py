@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from batch_issuer.acceptance import Checked, IssueOptions, input_options, next_frame, refuse_invalid
+from batch_issuer.acceptance import Checked, IssueOptions, input_options, next_rows, refuse_invalid
 from batch_issuer.assembly import Progress, open_api, open_services
 from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.clock import Clock
 from batch_issuer.errors import SettingsError
 from batch_issuer.gateway import normal_url, read_access
-from batch_issuer.intake import CheckedFrame, check_rows, open_source
+from batch_issuer.intake import CheckedRows, check_rows, open_source
 from batch_issuer.intake.copying import check_file
 from batch_issuer.ledger import ledger_exists, open_ledger
 from batch_issuer.planning import Plan, plan_requests
@@ -45,7 +45,7 @@ def try_out(
     options: IssueOptions,
     *,
     book: BadgeBook | None = None,
-    on_frame: Callable[[CheckedFrame], None] = lambda _: None,
+    on_rows: Callable[[CheckedRows], None] = lambda _: None,
 ) -> DryRun:
     """Check and plan a file in place, with what is known of its badges. Raises InputRefused, UsageError."""
     check_file(file, max_bytes=settings.max_file_bytes)
@@ -54,9 +54,9 @@ def try_out(
     )
     source = source if book is None else source.knowing(book)
     checked = Checked()
-    for frame in _frames(check_rows(source), checked):
-        on_frame(frame)
-    plan = plan_requests(checked.rows.table(), chunk_size=settings.chunk_size)
+    for frame in _counted(check_rows(source), checked):
+        on_rows(frame)
+    plan = plan_requests(checked.rows.take(), chunk_size=settings.chunk_size)
     return DryRun(
         name=source.name,
         checked=checked,
@@ -100,6 +100,6 @@ async def leave_to_other_batches(tried: DryRun, settings: Settings) -> DryRun:
     return replace(tried, plan=plan)
 
 
-def _frames(frames: Iterator[CheckedFrame], checked: Checked) -> Iterator[CheckedFrame]:
-    while (frame := next_frame(frames, checked)) is not None:
+def _counted(blocks: Iterator[CheckedRows], checked: Checked) -> Iterator[CheckedRows]:
+    while (frame := next_rows(blocks, checked)) is not None:
         yield frame

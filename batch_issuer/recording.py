@@ -136,9 +136,7 @@ def hold_back(
     connection: Connection, plan: Plan, *, base_url: str, org_id: str, besides: BatchId | None = None
 ) -> Plan:
     """Leave out of a plan what accepted batches of a server and organisation, besides one, hold."""
-    others = iterate_requests_of(
-        connection, plan.table.groups, base_url=base_url, org_id=org_id, besides=besides
-    )
+    others = iterate_requests_of(connection, plan.groups, base_url=base_url, org_id=org_id, besides=besides)
     return plan.without(find_held(plan, others))
 
 

@@ -1,7 +1,7 @@
 """Accepts an input file: copies, checks and plans it, and records all of that before anything is sent."""
 
 from batch_issuer.acceptance.accepting import Accepted, accept, accept_again, reopen
-from batch_issuer.acceptance.checked import Checked, next_frame, refuse_invalid
+from batch_issuer.acceptance.checked import Checked, next_rows, refuse_invalid
 from batch_issuer.acceptance.options import IssueOptions, OnInvalid, input_options, recorded_options
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "accept",
     "accept_again",
     "input_options",
-    "next_frame",
+    "next_rows",
     "recorded_options",
     "refuse_invalid",
     "reopen",

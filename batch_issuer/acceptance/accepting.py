@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.acceptance.checked import Checked, next_frame, refuse_invalid
+from batch_issuer.acceptance.checked import Checked, next_rows, refuse_invalid
 from batch_issuer.acceptance.options import IssueOptions, input_options, recorded_options
 from batch_issuer.assembly import Services, open_api
 from batch_issuer.batch.badges import BadgeBook
@@ -190,8 +190,8 @@ class _Recording:
             warnings=tuple(filter(None, (*sheet.warnings, book.warning))),
             badges=book.names,
         )
-        table, chunk_size = checked.rows.table(), batch.settings["chunk_size"]
-        plan = await asyncio.to_thread(plan_requests, table, chunk_size=chunk_size)
+        chunk_size = batch.settings["chunk_size"]
+        plan = await asyncio.to_thread(plan_requests, checked.rows.take(), chunk_size=chunk_size)
         is_guarded = not (refusal or self.options.again)
         recorded = await record_plan(self.services, self.lease, counted, plan, is_guarded=is_guarded)
         return replace(accepted, batch=recorded, refusal=refusal)
@@ -212,12 +212,12 @@ class _Recording:
         """Check all rows, recording problems as they come."""
         checked = Checked()
         frames = check_rows(source)
-        while (frame := await asyncio.to_thread(next_frame, frames, checked)) is not None:
+        while (frame := await asyncio.to_thread(next_rows, frames, checked)) is not None:
             if self.services.stopping.is_set():
                 raise Interrupted(
                     "stopped while the file was checked; nothing was accepted, and nothing sent"
                 )
             if frame.problems:
                 await self.lease.write_block(insert_problems, batch, frame.raw.numbers[0], frame.problems)
-            self.services.progress.rows_checked(len(frame.raw.numbers))
+            self.services.progress.rows_checked(frame.total)
         return checked

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from batch_issuer.acceptance.options import IssueOptions
 from batch_issuer.batch.badges import BadgeUse, use_of
-from batch_issuer.intake import CheckedFrame
+from batch_issuer.intake import CheckedRows
 from batch_issuer.planning import RowCollector
 
 
@@ -21,12 +21,12 @@ class Checked:
     spoiled: set[BadgeUse] = field(default_factory=set)
     """How the invalid rows use badges."""
 
-    def add(self, frame: CheckedFrame) -> None:
+    def add(self, frame: CheckedRows) -> None:
         """Take one checked frame."""
-        self.rows.add(frame.frame)
+        self.rows.add(frame)
         self.repairs += frame.repairs
-        self.total += len(frame.raw.numbers)
-        self.invalid += len(frame.raw.numbers) - len(frame.frame)
+        self.total += frame.total
+        self.invalid += frame.invalid
         self.spoiled |= frame.spoiled
 
     def badge_uses(self) -> set[BadgeUse]:
@@ -39,9 +39,9 @@ class Checked:
         return {badge for badge, _, _ in self.badge_uses()}
 
 
-def next_frame(frames: Iterator[CheckedFrame], checked: Checked) -> CheckedFrame | None:
+def next_rows(blocks: Iterator[CheckedRows], checked: Checked) -> CheckedRows | None:
     """Check the next rows and count them, or return None after the last."""
-    frame = next(frames, None)
+    frame = next(blocks, None)
     if frame is not None:
         checked.add(frame)
     return frame

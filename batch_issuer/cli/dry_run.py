@@ -19,7 +19,7 @@ from batch_issuer.cli.running import progress_for
 from batch_issuer.cli.standard_input import input_file
 from batch_issuer.dry_run import DryRun, look_up, try_out
 from batch_issuer.errors import OutputNotWritable
-from batch_issuer.intake import CheckedFrame
+from batch_issuer.intake import CheckedRows
 from batch_issuer.reports import ProblemTally, original_line, original_rows_file, problem_json, problem_text
 from batch_issuer.settings import Settings
 
@@ -32,7 +32,7 @@ class Problems:
         self.tally = ProblemTally()
         self._spool = spool
 
-    def add(self, frame: CheckedFrame) -> None:
+    def add(self, frame: CheckedRows) -> None:
         """Take the problems of one frame."""
         for problem in frame.problems:
             self.tally.add(problem)
@@ -60,12 +60,12 @@ def dry_run(
     def try_once(path: Path, book: BadgeBook | None = None) -> tuple[DryRun, Problems]:
         with ExitStack() as written:
             problems = Problems(kept.enter_context(tempfile.TemporaryFile()))
-            on_frame = _all(
+            on_rows = _all(
                 problems.add,
                 _rejects_writer(written, rejects),
-                lambda frame: progress.rows_checked(len(frame.raw.numbers)),
+                lambda frame: progress.rows_checked(frame.total),
             )
-            return try_out(path, settings, options, book=book, on_frame=on_frame), problems
+            return try_out(path, settings, options, book=book, on_rows=on_rows), problems
 
     with ExitStack() as kept:
         try:
@@ -84,19 +84,19 @@ def dry_run(
         yield tried, problems
 
 
-def _all(*takers: Callable[[CheckedFrame], None]) -> Callable[[CheckedFrame], None]:
-    def take(frame: CheckedFrame) -> None:
+def _all(*takers: Callable[[CheckedRows], None]) -> Callable[[CheckedRows], None]:
+    def take(frame: CheckedRows) -> None:
         for taker in takers:
             taker(frame)
 
     return take
 
 
-def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[CheckedFrame], None]:
+def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[CheckedRows], None]:
     """Make what writes the invalid rows of a frame, opened with the first of them."""
     opened: list[Callable[[Any], None]] = []
 
-    def write(frame: CheckedFrame) -> None:
+    def write(frame: CheckedRows) -> None:
         if rejects is None or not frame.problems:
             return
         columns = frame.columns

@@ -82,7 +82,7 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
     from batch_issuer.planning import estimate_seconds
 
     plan, checked = result.plan, result.checked
-    groups = zip(plan.table.groups, plan.group_sizes, strict=True)
+    groups = zip(plan.groups, plan.group_sizes, strict=True)
     return {
         "rows": checked.total,
         "invalid": checked.invalid,
@@ -125,7 +125,7 @@ def _print_plan(result: "DryRun", settings: "Settings") -> None:
 
 def _print_groups(result: "DryRun") -> None:
     plan = result.plan
-    shown = list(zip(plan.table.groups, plan.group_sizes, strict=True))[:20]
+    shown = list(zip(plan.groups, plan.group_sizes, strict=True))[:20]
     if shown:
         typer.echo(f"\n  {'badge':<26}{'customers':>10}   owner, reference, event date")
     for group, size in shown:

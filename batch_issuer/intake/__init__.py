@@ -1,14 +1,17 @@
-"""From a spreadsheet to checked frames and problems: yields checked frames in input order."""
+"""From a spreadsheet to checked frames and problems: yields checked rows in input order."""
 
-from batch_issuer.intake.checking import CheckedFrame, InputOptions, Source, check_rows, open_source
+from batch_issuer.intake.checking import CheckedRows, GroupCodes, GroupKey, check_rows
 from batch_issuer.intake.columns import COLUMNS, ColumnOptions, parse_mapping
 from batch_issuer.intake.schema import InputRules
 from batch_issuer.intake.sheets import Limits, RawBlock, Sheet, SheetOptions
+from batch_issuer.intake.source import InputOptions, Source, open_source
 
 __all__ = [
     "COLUMNS",
-    "CheckedFrame",
+    "CheckedRows",
     "ColumnOptions",
+    "GroupCodes",
+    "GroupKey",
     "InputOptions",
     "InputRules",
     "Limits",

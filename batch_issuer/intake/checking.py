@@ -1,157 +1,227 @@
-"""The stage that turns a file into checked frames: the interface that every engine offers."""
+"""The stage that turns a file into checked rows: the interface that every engine offers."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from pathlib import Path
-from typing import Final
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from batch_issuer.batch.badges import BadgeBook, BadgeUse
+from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.batch.problems import InputProblem, Rule
-from batch_issuer.errors import InputRefused, UsageError
-from batch_issuer.intake.columns import COLUMNS, ColumnOptions, Columns, match_columns
-from batch_issuer.intake.kinds import open_sheet
+from batch_issuer.batch.requests import CustomerIds, RowNumbers
+from batch_issuer.errors import InputRefused
+from batch_issuer.intake.columns import COLUMNS, Columns
+from batch_issuer.intake.plain import PlainReader, PlainRows
 from batch_issuer.intake.repairs import frame_of, repair
-from batch_issuer.intake.schema import InputRules, distinct_uses
-from batch_issuer.intake.sheets import Limits, RawBlock, Sheet, SheetOptions
+from batch_issuer.intake.schema import distinct_uses
+from batch_issuer.intake.sheets import Block, RawBlock
+from batch_issuer.intake.source import Source
 
+GroupKey = tuple[str, ...]
+"""Badge, owner type, reference and event date, as they are sent."""
+GroupCodes = npt.NDArray[np.int32]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputOptions:
-    """All that decides how a file is read; with the file itself it always gives the same frames."""
-
-    sheet: SheetOptions = field(default_factory=SheetOptions)
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
-    rules: InputRules = field(default_factory=InputRules)
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A file whose header is understood."""
-
-    sheet: Sheet
-    name: str
-    columns: Columns
-    options: InputOptions
-
-    def at(self, path: Path) -> "Source":
-        """Return the same source, read from a copy of the file."""
-        return replace(self, sheet=self.sheet.at(path))
-
-    def knowing(self, badges: BadgeBook) -> "Source":
-        """Return the same source, whose rows are checked against their badges, too."""
-        rules = replace(self.options.rules, badges=badges)
-        return replace(self, options=replace(self.options, rules=rules))
+_GROUP_COLUMNS: Final = list(COLUMNS[1:])
+_COLUMN_ORDER: Final = {name: position for position, name in enumerate(COLUMNS)}
+_NOT_MET: Final = -1
+_NO_ROWS: Final = pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS}).astype(
+    {"customer_id": "int64"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CheckedFrame:
-    """Some rows of the input, checked.
+class CheckedRows:
+    """Some rows of the input, checked: each is either valid, or has problems.
 
-    `frame` holds the valid rows in input order, indexed by row number: `customer_id` as int64, the
-    other columns as the text that is sent. Each row of `raw` is either there or has problems.
+    The valid ones are in input order: customer `customers[i]` stands in row `rows[i]`, and what else is sent
+    for it is `keys[codes[i]]`: badge, owner type, reference and event date.
     """
 
-    frame: pd.DataFrame
+    customers: CustomerIds
+    rows: RowNumbers
+    codes: GroupCodes
+    keys: Sequence[GroupKey]
+    """Those of all rows so far, in order of their first valid row; it grows with the blocks to come."""
+    total: int
     problems: tuple[InputProblem, ...]
     repairs: Counter[str]
     raw: RawBlock
+    """The rows that have problems, and perhaps others, as they were read."""
     columns: Columns
     spoiled: frozenset[BadgeUse]
     """How the invalid rows use badges; an owner type or a date that is invalid itself is left out."""
 
-
-def open_source(path: Path, options: InputOptions, *, name: str | None = None) -> Source:
-    """Look at a file's kind and header.
-
-    Raises InputRefused for a file that can't be read as a spreadsheet, and UsageError for a missing
-    file or a wrong value for the whole file.
-    """
-    name = name or path.name
-    _check_defaults(options)
-    sheet = open_sheet(path, options.sheet, options.limits, name=name)
-    columns = _match(sheet, name, options)
-    _check_pair(name, columns)
-    return Source(sheet=sheet, name=name, columns=columns, options=options)
+    @property
+    def invalid(self) -> int:
+        """How many of the rows have problems."""
+        return self.total - len(self.rows)
 
 
-def _match(sheet: Sheet, name: str, options: InputOptions) -> Columns:
-    header = sheet.header()
-    try:
-        return match_columns(name, header, options.columns)
-    except InputRefused:
-        row = _find_lower_header(sheet, options.columns)
-        if row is None:
-            raise
-        above = "row 1" if row == _SECOND else f"rows 1 to {row - 1}"
-        raise InputRefused(
-            f"{name}: the column names seem to be in row {row}, but must be in the first; delete {above}"
-        ) from None
-
-
-def _find_lower_header(sheet: Sheet, options: ColumnOptions) -> int | None:
-    """Find a row below a title that names the columns."""
-    with suppress(InputRefused):  # what is wrong with row 1 is told first
-        for block in islice(sheet.blocks(), 1):
-            rows = zip(block.numbers, block.cells, strict=True)
-            return next(
-                (row for row, cells in islice(rows, _LOWEST_HEADER) if _is_header(cells, options)), None
-            )
-    return None
-
-
-def _is_header(cells: list[str], options: ColumnOptions) -> bool:
-    with suppress(InputRefused):
-        return bool(match_columns("", cells, options).positions)
-    return False
-
-
-def check_rows(source: Source) -> Iterator[CheckedFrame]:
-    """Yield checked frames in input order. Raises InputRefused for a file without data rows."""
-    has_rows = False
-    for raw in source.sheet.blocks():
-        has_rows = True
-        yield _check(raw, source)
-    if not has_rows:
+def check_rows(source: Source) -> Iterator[CheckedRows]:
+    """Yield checked rows in input order, block by block. Raises InputRefused for a file without data rows."""
+    checker = Checker(source)
+    total = 0
+    for block in source.blocks():
+        checked = checker.check(block)
+        total += checked.total
+        if total > source.options.limits.max_rows:
+            most = f"{source.options.limits.max_rows:,}"
+            raise InputRefused(f"{source.name} has more than {most} data rows; split the file")
+        if checked.total:
+            yield checked
+    if not total:
         raise InputRefused(f"{source.name} has a header, but no data rows")
 
 
-def _check(raw: RawBlock, source: Source) -> CheckedFrame:
-    frame, repairs = repair(frame_of(raw, source.columns), timezone=source.options.timezone)
-    misled = list(_misleading_cells(raw, source))
-    told = {(problem.row, problem.column) for problem in misled}
-    found = source.options.rules.find_problems(frame)
-    problems = [
-        *_surplus_fields(raw, source.columns),
-        *misled,
-        *(problem for problem in found if (problem.row, problem.column) not in told),
-    ]
-    problems.sort(key=lambda problem: (problem.row, _COLUMN_ORDER.get(problem.column, -1)))
-    invalid = {problem.row for problem in problems}
-    valid = frame[~frame.index.isin(list(invalid))] if invalid else frame
-    valid = valid.assign(customer_id=valid["customer_id"].astype("int64"))
-    spoiled = distinct_uses(frame[frame.index.isin(list(invalid))]) if invalid else []
-    return CheckedFrame(
-        frame=valid,
-        problems=tuple(problems),
-        repairs=repairs,
-        raw=raw,
-        columns=source.columns,
-        spoiled=frozenset(filter(None, (source.options.rules.sound_use(use) for use in spoiled))),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Valid:
+    """The valid rows of a frame; row `i` has the key `keys[at[i]]`, which `firsts` says the first row of."""
+
+    rows: RowNumbers
+    customers: CustomerIds
+    at: npt.NDArray[np.int64]
+    keys: Sequence[GroupKey]
+    firsts: RowNumbers
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Self:
+        distinct = frame[_GROUP_COLUMNS].drop_duplicates()
+        return cls(
+            rows=frame.index.to_numpy(dtype=np.uint32),
+            customers=frame["customer_id"].to_numpy(dtype=np.int64),
+            at=np.asarray(frame.groupby(_GROUP_COLUMNS, sort=False).ngroup(), dtype=np.int64),
+            keys=[tuple(key) for key in distinct.itertuples(index=False)],
+            firsts=distinct.index.to_numpy(dtype=np.uint32),
+        )
 
 
-_SECOND: Final = 2
-_LOWEST_HEADER: Final = 20
-"""So many rows below the first are looked through for column names under a title."""
-_COLUMN_ORDER = {name: position for position, name in enumerate(COLUMNS)}
+class Checker:
+    """Checks the blocks of one file in their order: plain rows all at once, the others cell by cell."""
+
+    def __init__(self, source: Source) -> None:
+        """Start before the first block."""
+        self._source = source
+        self._plain = PlainReader(columns=source.columns, approve=self._approve)
+        self._keys: list[GroupKey] = []
+        self._code_of_key: dict[GroupKey, int] = {}
+        self._code_of_combination = np.empty(0, dtype=np.int32)
+
+    def check(self, block: Block) -> CheckedRows:
+        """Check the next block."""
+        if isinstance(block, RawBlock):
+            return self._with_plain(block, None)
+        plain = self._plain.read(block)
+        rest = np.flatnonzero(~plain.is_plain)
+        raw = block.raw(rest) if len(rest) else RawBlock(numbers=[], cells=[])
+        return self._with_plain(raw, (block.first, plain))
+
+    def _with_plain(self, raw: RawBlock, plain: tuple[int, PlainRows] | None) -> CheckedRows:
+        """Check some rows cell by cell, and join the plain ones to them in input order."""
+        frame, problems, repairs, spoiled = self._check_cells(raw)
+        part = _Valid.from_frame(frame)
+        if plain is None:
+            self._meet(part.firsts, part.keys)
+            rows, customers, codes = part.rows, part.customers, self._codes(part.keys)[part.at]
+            total = len(raw.numbers)
+        else:
+            rows, customers, codes = self._join(part, *plain)
+            total = len(raw.numbers) + int(plain[1].is_plain.sum())
+        return CheckedRows(
+            customers=customers,
+            rows=rows,
+            codes=codes,
+            keys=self._keys,
+            total=total,
+            problems=problems,
+            repairs=repairs,
+            raw=raw,
+            columns=self._source.columns,
+            spoiled=spoiled,
+        )
+
+    def _join(
+        self, part: "_Valid", first: int, plain: PlainRows
+    ) -> tuple[RowNumbers, CustomerIds, GroupCodes]:
+        at = np.flatnonzero(plain.is_plain)
+        rows = (first + at).astype(np.uint32)
+        combinations = plain.codes[at]
+        self._grow()
+        is_new = self._code_of_combination[combinations] == _NOT_MET
+        new, firsts = np.unique(combinations[is_new], return_index=True)
+        keys = [self._sent(one) for one in new.tolist()]
+        self._meet(np.concatenate([part.firsts, rows[is_new][firsts]]), [*part.keys, *keys])
+        self._code_of_combination[new] = self._codes(keys)
+        codes = self._code_of_combination[combinations]
+        if not len(part.rows):
+            return rows, plain.customers[at], codes
+        every = np.concatenate([part.rows, rows])
+        order = np.argsort(every, kind="stable")
+        return (
+            every[order],
+            np.concatenate([part.customers, plain.customers[at]])[order],
+            np.concatenate([self._codes(part.keys)[part.at], codes])[order],
+        )
+
+    def _sent(self, combination: int) -> GroupKey:
+        sent = self._plain.sent[combination]
+        if sent is None:
+            raise AssertionError("a row was taken as plain whose cells are not right as they stand")
+        return sent
+
+    def _grow(self) -> None:
+        """Make room for the combinations that were met since."""
+        grown = len(self._plain.sent) - len(self._code_of_combination)
+        if grown:
+            more = np.full(grown, _NOT_MET, dtype=np.int32)
+            self._code_of_combination = np.concatenate([self._code_of_combination, more])
+
+    def _meet(self, rows: RowNumbers, keys: Sequence[GroupKey]) -> None:
+        """Give the keys that are new their codes, in order of their first rows."""
+        for at in np.argsort(rows, kind="stable").tolist():
+            if keys[at] not in self._code_of_key:
+                self._code_of_key[keys[at]] = len(self._keys)
+                self._keys.append(keys[at])
+
+    def _codes(self, keys: Sequence[GroupKey]) -> GroupCodes:
+        return np.fromiter((self._code_of_key[key] for key in keys), np.int32, count=len(keys))
+
+    def _approve(self, combinations: Sequence[GroupKey]) -> list[GroupKey | None]:
+        """Say what is sent for cells as they were read, where they need no repair and break no rule."""
+        options = self._source.options
+        cells = pd.DataFrame(combinations, columns=_GROUP_COLUMNS, dtype="str")
+        cells.insert(0, "customer_id", pd.Series("1", index=cells.index, dtype="str"))
+        sent, _ = repair(cells, timezone=options.timezone)
+        is_right = ~(cells != cells.apply(lambda column: column.str.strip())).any(axis=1)
+        wrong = {problem.row for problem in options.rules.find_problems(sent)}
+        rows = sent[_GROUP_COLUMNS].itertuples(name=None)
+        return [tuple(key) if is_right[at] and at not in wrong else None for at, *key in rows]
+
+    def _check_cells(
+        self, raw: RawBlock
+    ) -> tuple[pd.DataFrame, tuple[InputProblem, ...], Counter[str], frozenset[BadgeUse]]:
+        source = self._source
+        if not raw.numbers:
+            return _NO_ROWS, (), Counter(), frozenset()
+        frame, repairs = repair(frame_of(raw, source.columns), timezone=source.options.timezone)
+        misled = list(_misleading_cells(raw, source))
+        told = {(problem.row, problem.column) for problem in misled}
+        found = source.options.rules.find_problems(frame)
+        problems = [
+            *_surplus_fields(raw, source.columns),
+            *misled,
+            *(problem for problem in found if (problem.row, problem.column) not in told),
+        ]
+        problems.sort(key=lambda problem: (problem.row, _COLUMN_ORDER.get(problem.column, -1)))
+        invalid = list({problem.row for problem in problems})
+        is_invalid = frame.index.isin(invalid)
+        valid = frame[~is_invalid]
+        spoiled = distinct_uses(frame[is_invalid]) if invalid else []
+        uses = frozenset(filter(None, (source.options.rules.sound_use(use) for use in spoiled)))
+        valid = valid.assign(customer_id=valid["customer_id"].astype("int64"))
+        return valid, tuple(problems), repairs, uses
 
 
 def _surplus_fields(raw: RawBlock, columns: Columns) -> Iterator[InputProblem]:
@@ -172,29 +242,3 @@ def _misleading_cells(raw: RawBlock, source: Source) -> Iterator[InputProblem]:
             if finding is not None:
                 value = cells_of[row][at]
                 yield InputProblem(row=row, column=column, value=value, rule=finding.rule, hint=finding.hint)
-
-
-def _check_defaults(options: InputOptions) -> None:
-    """Refuse a wrong value for the whole file at once, not once for each row."""
-    given = {name: value for name, value in options.columns.defaults.items() if value.strip()}
-    if not given:
-        return
-    block = RawBlock(numbers=[1], cells=[[given.get(name, "") for name in COLUMNS]])
-    columns = Columns(header=COLUMNS, positions={name: at for at, name in enumerate(COLUMNS)})
-    frame, _ = repair(frame_of(block, columns), timezone=options.timezone)
-    for name, value in given.items():
-        finding = options.rules.explain(name, str(frame.loc[1, name]))
-        if finding is not None:
-            problem = InputProblem(row=1, column=name, value=value, rule=finding.rule, hint=finding.hint)
-            raise UsageError(f"the value for the whole file is wrong: {problem.message}")
-
-
-def _check_pair(name: str, columns: Columns) -> None:
-    """Refuse one half of a pair for the whole file where no row can have the other half."""
-    for given, other in (("owner_type", "reference_id"), ("reference_id", "owner_type")):
-        has_other = other in columns.positions or other in columns.defaults
-        if given in columns.defaults and not has_other:
-            raise UsageError(
-                f"{given} is given for the whole file, but {name} has no column for {other}: they go "
-                f"together; give {other} for the whole file too"
-            )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,11 @@ from batch_issuer.batch.holding import NOTHING_HELD, HeldRows
 from batch_issuer.batch.ids import BatchId, make_request_id
 from batch_issuer.batch.requests import CustomerIds, Group, IssueRequest, RowNumbers
 from batch_issuer.planning.grouping import RowTable
+
+_SMALL_CODES: Final = 1 << 16
+_MIX_CUSTOMERS: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIX_GROUPS: Final = np.uint64(0xC2B2AE3D27D4EB4F)
+"""Odd numbers: multiplied by one, different 64-bit numbers stay different."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,7 +27,8 @@ class Plan:
     ordered by group and, inside a group, by row.
     """
 
-    table: RowTable
+    groups: tuple[Group, ...]
+    """In order of their first valid rows."""
     chunk_size: int
     duplicates: RowNumbers
     repeated: RowNumbers
@@ -38,7 +45,7 @@ class Plan:
 
     @property
     def group_sizes(self) -> list[int]:
-        """Customers of each group, in the order of `table.groups`."""
+        """Customers of each group, in the order of `groups`."""
         return [int(size) for size in self._sizes]
 
     @property
@@ -49,7 +56,7 @@ class Plan:
     def parts(self) -> dict[Group, slice]:
         """Say where the rows of each group stand in the order of the rows to send."""
         borders = pairwise(accumulate(self._sizes.tolist(), initial=0))
-        return {group: slice(*border) for group, border in zip(self.table.groups, borders, strict=True)}
+        return {group: slice(*border) for group, border in zip(self.groups, borders, strict=True)}
 
     def without(self, held: HeldRows) -> "Plan":
         """Return the plan of the same file that leaves held rows out."""
@@ -69,7 +76,7 @@ class Plan:
         """Yield the requests, chunk numbers counting from 1; the same input gives the same ids."""
         chunk = 0
         start = 0
-        for group, size in zip(self.table.groups, self._sizes.tolist(), strict=True):
+        for group, size in zip(self.groups, self._sizes.tolist(), strict=True):
             for at in range(start, start + size, self.chunk_size):
                 end = min(at + self.chunk_size, start + size)
                 chunk += 1
@@ -85,25 +92,52 @@ class Plan:
 
 def plan_requests(table: RowTable, *, chunk_size: int) -> Plan:
     """Plan the rows of a file."""
-    # stable: of equal (group, customer) pairs the earliest row comes first
-    order = np.lexsort((table.customers, table.codes))
-    codes, customers = table.codes[order], table.customers[order]
-    repeats = np.zeros(len(order), dtype=np.bool_)
-    repeats[1:] = (codes[1:] == codes[:-1]) & (customers[1:] == customers[:-1])
-    positions = np.arange(len(order))
-    first_of_run = np.maximum.accumulate(np.where(repeats, 0, positions))
-    duplicates = table.rows[order[repeats]]
-    repeated = table.rows[order[first_of_run[repeats]]]
-    by_row = np.argsort(duplicates, kind="stable")
-
-    kept = np.sort(order[~repeats])
-    by_group = kept[np.argsort(table.codes[kept], kind="stable")]
+    repeats, originals = _find_repeats(table)
+    # numbers of 16 bits are sorted by their digits
+    codes = table.codes.astype(np.uint16 if len(table.groups) <= _SMALL_CODES else np.int32)
+    by_group = np.argsort(codes, kind="stable")
+    if len(repeats):
+        is_kept = np.ones(len(codes), dtype=np.bool_)
+        is_kept[repeats] = False
+        by_group = by_group[is_kept[by_group]]
+        codes = codes[is_kept]
     return Plan(
-        table=table,
+        groups=table.groups,
         chunk_size=chunk_size,
-        duplicates=duplicates[by_row],
-        repeated=repeated[by_row],
+        duplicates=table.rows[repeats],
+        repeated=table.rows[originals],
         ordered_customers=table.customers[by_group],
         ordered_rows=table.rows[by_group],
-        _sizes=np.bincount(table.codes[kept], minlength=len(table.groups)),
+        _sizes=np.bincount(codes, minlength=len(table.groups)),
     )
+
+
+def _find_repeats(table: RowTable) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Find the rows that repeat an earlier customer of their group, in input order, and the first of each."""
+    suspects = _suspects(table)
+    codes, customers = table.codes[suspects], table.customers[suspects]
+    # stable: of equal (group, customer) pairs the earliest row comes first
+    order = np.lexsort((customers, codes))
+    codes, customers = codes[order], customers[order]
+    is_repeat = np.zeros(len(order), dtype=np.bool_)
+    is_repeat[1:] = (codes[1:] == codes[:-1]) & (customers[1:] == customers[:-1])
+    first_of_run = np.maximum.accumulate(np.where(is_repeat, 0, np.arange(len(order))))
+    repeats, originals = suspects[order[is_repeat]], suspects[order[first_of_run[is_repeat]]]
+    by_row = np.argsort(repeats, kind="stable")
+    return repeats[by_row], originals[by_row]
+
+
+def _suspects(table: RowTable) -> npt.NDArray[np.int64]:
+    """Find every row whose (group, customer) may stand twice, and few others: most files have none."""
+    marks = _marks(table)
+    marks.sort()
+    twice = marks[1:][marks[1:] == marks[:-1]]
+    return np.flatnonzero(np.isin(_marks(table), twice)) if len(twice) else np.empty(0, dtype=np.int64)
+
+
+def _marks(table: RowTable) -> npt.NDArray[np.uint64]:
+    """Mix group and customer to one number: equal pairs have equal marks, and others hardly ever."""
+    marks = table.customers.astype(np.uint64)
+    marks *= _MIX_CUSTOMERS
+    marks ^= table.codes.astype(np.uint64) * _MIX_GROUPS
+    return marks

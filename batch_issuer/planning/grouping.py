@@ -1,15 +1,18 @@
-"""Gathers checked frames into one compact table: a customer, a group code and a row number for each row."""
+"""Gathers checked rows into one compact table: a customer, a group code and a row number for each row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from batch_issuer.batch.requests import CustomerIds, Group, RowNumbers
+from batch_issuer.intake import COLUMNS, CheckedRows, GroupCodes, GroupKey
 
-GROUP_COLUMNS = ["badge_meta_id", "owner_type", "reference_id", "issue_event_date"]
-GroupCodes = npt.NDArray[np.int32]
+N = TypeVar("N", bound=np.generic)
+
+GROUP_COLUMNS: Final[Sequence[str]] = COLUMNS[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,38 +26,37 @@ class RowTable:
 
 
 class RowCollector:
-    """Takes checked frames one by one and keeps 16 bytes a row; groups count from their first row on."""
+    """Takes checked rows block by block and keeps 16 bytes a row; groups count from their first row on."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._codes_of: dict[tuple[str, ...], int] = {}
+        self._keys: Sequence[GroupKey] = ()
         self._customers: list[CustomerIds] = []
         self._codes: list[GroupCodes] = []
         self._rows: list[RowNumbers] = []
 
-    def add(self, frame: pd.DataFrame) -> None:
-        """Take the valid rows of one checked frame."""
-        if frame.empty:
-            return
-        in_frame = frame.groupby(GROUP_COLUMNS, sort=False).ngroup().to_numpy()
-        firsts = frame[GROUP_COLUMNS].drop_duplicates()
-        codes = [
-            self._codes_of.setdefault(tuple(key), len(self._codes_of))
-            for key in firsts.itertuples(index=False)
-        ]
-        self._codes.append(np.asarray(codes, dtype=np.int32)[in_frame])
-        self._customers.append(frame["customer_id"].to_numpy(dtype=np.int64))
-        self._rows.append(frame.index.to_numpy(dtype=np.uint32))
+    def add(self, checked: CheckedRows) -> None:
+        """Take the valid rows of one block of a file; all blocks must be of one pass over it."""
+        self._keys = checked.keys
+        self._codes.append(checked.codes)
+        self._customers.append(checked.customers)
+        self._rows.append(checked.rows)
 
-    def table(self) -> RowTable:
-        """Return all rows taken so far."""
+    def take(self) -> RowTable:
+        """Return all rows that were added, and keep none: they are in memory once."""
         return RowTable(
-            customers=np.concatenate(self._customers or [np.empty(0, np.int64)]),
-            codes=np.concatenate(self._codes or [np.empty(0, np.int32)]),
-            rows=np.concatenate(self._rows or [np.empty(0, np.uint32)]),
+            customers=_joined(self._customers, np.int64),
+            codes=_joined(self._codes, np.int32),
+            rows=_joined(self._rows, np.uint32),
             groups=self.groups(),
         )
 
     def groups(self) -> tuple[Group, ...]:
-        """Return the groups of the rows taken so far."""
-        return tuple(Group(**dict(zip(GROUP_COLUMNS, key, strict=True))) for key in self._codes_of)
+        """Return the groups of all rows that were added."""
+        return tuple(Group(**dict(zip(GROUP_COLUMNS, key, strict=True))) for key in self._keys)
+
+
+def _joined(blocks: list[npt.NDArray[N]], kind: type[N]) -> npt.NDArray[N]:
+    joined = np.concatenate(blocks or [np.empty(0, kind)])
+    blocks.clear()
+    return joined

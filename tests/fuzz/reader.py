@@ -146,13 +146,11 @@ def read(path: Path) -> str:
         source = open_source(path, InputOptions(sheet=SheetOptions(), limits=_LIMITS))
         last = 1
         for checked in check_rows(source):
-            numbers = checked.raw.numbers
-            assert [last, *numbers] == sorted({last, *numbers}), "rows are repeated, or out of order"
             explained = {problem.row for problem in checked.problems}
-            assert explained.isdisjoint(checked.frame.index)
-            assert explained | set(checked.frame.index) == set(numbers), (
-                "a row is neither valid nor explained"
-            )
+            numbers = sorted(explained.union(checked.rows.tolist()))
+            assert explained.isdisjoint(checked.rows.tolist())
+            assert len(numbers) == checked.total, "a row is neither valid nor explained"
+            assert numbers[0] > last, "rows are repeated, or out of order"
             last = numbers[-1]
         assert source.sheet.form.isprintable()
         assert all(warning.isprintable() for warning in source.sheet.warnings)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake import (
+    COLUMNS,
     ColumnOptions,
     InputOptions,
     InputRules,
@@ -80,8 +81,11 @@ def check(path: Path, how: InputOptions | None = None) -> Checked:
     problems: list[InputProblem] = []
     repairs: Counter[str] = Counter()
     for checked in check_rows(open_source(path, how or options())):
-        rows = checked.frame.index.tolist()
-        valid |= {row: dict(checked.frame.loc[row].items()) for row in rows}
+        cells = zip(checked.customers.tolist(), checked.codes.tolist(), strict=True)
+        valid |= {
+            row: dict(zip(COLUMNS, (customer, *checked.keys[code]), strict=True))
+            for row, (customer, code) in zip(checked.rows.tolist(), cells, strict=True)
+        }
         problems += checked.problems
         repairs += checked.repairs
     return Checked(valid=valid, problems=problems, repairs=repairs)
@@ -105,6 +109,7 @@ def as_csv(
     delimiter: str = ",",
 ) -> str:
     text = io.StringIO()
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    # the writer leaves a newline in a cell without quotes where it is no part of the line end
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if quote_all or line_end == "\r" else csv.QUOTE_MINIMAL
     csv.writer(text, lineterminator=line_end, quoting=quoting, delimiter=delimiter).writerows(records)
     return text.getvalue()

@@ -178,10 +178,11 @@ def test_rows_keep_their_numbers_over_the_edge_of_a_block(tmp_path: Path) -> Non
     rows = BLOCK_ROWS + 3
     text = f"{HEADER}\n\n" + "".join(f"{n},{BADGE}\n" for n in range(1, rows + 1))
 
-    frames = list(check_rows(open_source(write(tmp_path, text), options())))
+    blocks = list(check_rows(open_source(write(tmp_path, text), options())))
 
-    assert [len(frame.frame) for frame in frames] == [BLOCK_ROWS, 3]
-    assert frames[1].frame["customer_id"].to_dict() == {BLOCK_ROWS + n: BLOCK_ROWS + n - 2 for n in (3, 4, 5)}
+    assert [block.total for block in blocks] == [BLOCK_ROWS, 3]
+    assert blocks[1].rows.tolist() == [BLOCK_ROWS + n for n in (3, 4, 5)]
+    assert blocks[1].customers.tolist() == [BLOCK_ROWS + n for n in (1, 2, 3)]
 
 
 IDS = st.one_of(

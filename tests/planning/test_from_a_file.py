@@ -11,8 +11,8 @@ def plan_file(folder: Path, *lines: str, timezone: str = "UTC") -> Plan:
     collector = RowCollector()
     path = write(folder, "\n".join([FULL_HEADER, *lines]))
     for checked in check_rows(open_source(path, options(timezone=timezone))):
-        collector.add(checked.frame)
-    return plan_requests(collector.table(), chunk_size=100)
+        collector.add(checked)
+    return plan_requests(collector.take(), chunk_size=100)
 
 
 def test_two_spellings_of_one_instant_are_one_group(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_two_spellings_of_one_instant_are_one_group(tmp_path: Path) -> None:
     )
 
     assert planned.group_sizes == [3, 1]
-    assert planned.table.groups[0].issue_event_date == "2026-01-30T23:00:00Z"
+    assert planned.groups[0].issue_event_date == "2026-01-30T23:00:00Z"
 
 
 def test_badge_and_owner_type_in_another_case_are_one_group_but_a_reference_is_not(tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
 """Plans: each row in one place, each customer once, the same input the same requests."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import pandas as pd
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.requests import Group, IssueRequest
+from batch_issuer.intake import CheckedRows, GroupKey, RawBlock
+from batch_issuer.intake.columns import Columns
 from batch_issuer.planning import Plan, RowCollector, plan_requests
 from batch_issuer.planning.grouping import GROUP_COLUMNS
 
@@ -31,17 +34,30 @@ class Row:
     group: Group = GROUPS[0]
 
 
-def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    cells = {name: [getattr(row.group, name) for row in rows] for name in GROUP_COLUMNS}
-    frame = pd.DataFrame(cells, index=pd.Index([row.number for row in rows], dtype="uint32"), dtype="str")
-    return frame.assign(customer_id=pd.Series([row.customer for row in rows], frame.index, dtype="int64"))
+def checked(rows: Sequence[Row], keys: list[GroupKey]) -> CheckedRows:
+    """Make the rows of one block of a file whose keys were met so far."""
+    own = [tuple(getattr(row.group, name) for name in GROUP_COLUMNS) for row in rows]
+    keys += [key for key in dict.fromkeys(own) if key not in keys]
+    return CheckedRows(
+        customers=np.array([row.customer for row in rows], dtype=np.int64),
+        rows=np.array([row.number for row in rows], dtype=np.uint32),
+        codes=np.array([keys.index(key) for key in own], dtype=np.int32),
+        keys=keys,
+        total=len(rows),
+        problems=(),
+        repairs=Counter(),
+        raw=RawBlock(numbers=[], cells=[]),
+        columns=Columns(header=(), positions={}),
+        spoiled=frozenset(),
+    )
 
 
 def plan(rows: Sequence[Row], *, chunk_size: int = 100, cut_every: int = 1000) -> Plan:
     collector = RowCollector()
+    keys: list[GroupKey] = []
     for start in range(0, len(rows), cut_every):
-        collector.add(frame(rows[start : start + cut_every]))
-    return plan_requests(collector.table(), chunk_size=chunk_size)
+        collector.add(checked(rows[start : start + cut_every], keys))
+    return plan_requests(collector.take(), chunk_size=chunk_size)
 
 
 def requests(planned: Plan, *, org_id: str = "1", batch: BatchId = BATCH) -> list[IssueRequest]:
@@ -175,12 +191,13 @@ def test_a_file_without_valid_rows_makes_an_empty_plan() -> None:
     assert (planned.customers, planned.request_count, requests(planned)) == (0, 0, [])
 
 
-def test_a_frame_without_valid_rows_changes_nothing() -> None:
+def test_a_block_without_valid_rows_changes_nothing() -> None:
     collector = RowCollector()
-    collector.add(frame([Row(number=2, customer=1)]).iloc[:0])
-    collector.add(frame([Row(number=9, customer=1)]))
+    keys: list[GroupKey] = []
+    collector.add(checked([], keys))
+    collector.add(checked([Row(number=9, customer=1)], keys))
 
-    assert collector.table().rows.tolist() == [9]
+    assert collector.take().rows.tolist() == [9]
 
 
 @pytest.mark.parametrize(("customers", "expected"), [(99, 1), (100, 1), (101, 2), (200, 2)])

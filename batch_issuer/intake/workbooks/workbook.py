@@ -70,6 +70,10 @@ class Workbook:
         records = (record for record in self._records() if record.number > 1)
         return gather(records, self._limits, name=self._name)
 
+    def column_blocks(self, encoded: frozenset[int]) -> Iterator[RawBlock]:  # noqa: ARG002 - a promise of sheets
+        """Yield the same rows: a workbook is always read cell by cell."""
+        return self.blocks()
+
     def at(self, path: Path) -> "Workbook":
         """Return the same sheet of a copy of the file."""
         return Workbook(path, name=self._name, sheet=self._wanted, limits=self._limits)
