@@ -54,8 +54,8 @@ def try_out(
     )
     source = source if book is None else source.knowing(book)
     checked = Checked()
-    for frame in _counted(check_rows(source), checked):
-        on_rows(frame)
+    for rows in _counted(check_rows(source), checked):
+        on_rows(rows)
     plan = plan_requests(checked.rows.take(), chunk_size=settings.chunk_size)
     return DryRun(
         name=source.name,
@@ -101,5 +101,5 @@ async def leave_to_other_batches(tried: DryRun, settings: Settings) -> DryRun:
 
 
 def _counted(blocks: Iterator[CheckedRows], checked: Checked) -> Iterator[CheckedRows]:
-    while (frame := next_rows(blocks, checked)) is not None:
-        yield frame
+    while (rows := next_rows(blocks, checked)) is not None:
+        yield rows

@@ -8,7 +8,7 @@ from batch_issuer.acceptance import Accepted
 from batch_issuer.assembly import Api, Services, open_api
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Access, Answer, InnerCall
 from batch_issuer.ledger import Batch, Ledger, Unsent

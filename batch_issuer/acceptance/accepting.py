@@ -211,13 +211,13 @@ class _Recording:
     async def _check_rows(self, batch: BatchId, source: Source) -> Checked:
         """Check all rows, recording problems as they come."""
         checked = Checked()
-        frames = check_rows(source)
-        while (frame := await asyncio.to_thread(next_rows, frames, checked)) is not None:
+        blocks = check_rows(source)
+        while (rows := await asyncio.to_thread(next_rows, blocks, checked)) is not None:
             if self.services.stopping.is_set():
                 raise Interrupted(
                     "stopped while the file was checked; nothing was accepted, and nothing sent"
                 )
-            if frame.problems:
-                await self.lease.write_block(insert_problems, batch, frame.raw.numbers[0], frame.problems)
-            self.services.progress.rows_checked(frame.total)
+            if rows.problems:
+                await self.lease.write_block(insert_problems, batch, rows.raw.numbers[0], rows.problems)
+            self.services.progress.rows_checked(rows.total)
         return checked

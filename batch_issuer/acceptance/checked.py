@@ -21,13 +21,13 @@ class Checked:
     spoiled: set[BadgeUse] = field(default_factory=set)
     """How the invalid rows use badges."""
 
-    def add(self, frame: CheckedRows) -> None:
-        """Take one checked frame."""
-        self.rows.add(frame)
-        self.repairs += frame.repairs
-        self.total += frame.total
-        self.invalid += frame.invalid
-        self.spoiled |= frame.spoiled
+    def add(self, rows: CheckedRows) -> None:
+        """Take the rows of one block."""
+        self.rows.add(rows)
+        self.repairs += rows.repairs
+        self.total += rows.total
+        self.invalid += rows.invalid
+        self.spoiled |= rows.spoiled
 
     def badge_uses(self) -> set[BadgeUse]:
         """Return how the rows use badges, each use once."""
@@ -41,10 +41,10 @@ class Checked:
 
 def next_rows(blocks: Iterator[CheckedRows], checked: Checked) -> CheckedRows | None:
     """Check the next rows and count them, or return None after the last."""
-    frame = next(blocks, None)
-    if frame is not None:
-        checked.add(frame)
-    return frame
+    rows = next(blocks, None)
+    if rows is not None:
+        checked.add(rows)
+    return rows
 
 
 def refuse_invalid(checked: Checked, options: IssueOptions) -> str:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import Outcome, Settlement, row_outcome
-from batch_issuer.batch.requests import CustomerIds, Group, RowNumbers, Stage
+from batch_issuer.batch.requests import CustomerIds, Group, RowNumbers
+from batch_issuer.batch.stages import Stage
 
 
 def is_held(stage: Stage, settlement: Settlement, customer_id: int) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 
 
 class Outcome(StrEnum):

@@ -1,7 +1,6 @@
 """Groups and requests: what one issueBulk body carries, and how far its submission has come."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
@@ -50,18 +49,3 @@ class IssueRequest:
     """Which half of which half of the chunk this is, as a path of 0 and 1."""
     generation: int = 0
     """How often the rows were sent before under ids that were refused for good."""
-
-
-class Stage(StrEnum):
-    """How far our side of a request's submission has come; the server's own word is its state."""
-
-    NOT_SENT = "not_sent"
-    SENDING = "sending"
-    """Written before the POST: a request found like this after a crash is in doubt."""
-    SUBMITTED = "submitted"
-    REFUSED = "refused"
-    IN_DOUBT = "in_doubt"
-    SPLIT = "split"
-    """Too large for the server: its halves own its rows."""
-    RETRIED = "retried"
-    """Refused for good: a request under a new id owns its rows."""

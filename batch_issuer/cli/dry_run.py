@@ -32,9 +32,9 @@ class Problems:
         self.tally = ProblemTally()
         self._spool = spool
 
-    def add(self, frame: CheckedRows) -> None:
-        """Take the problems of one frame."""
-        for problem in frame.problems:
+    def add(self, rows: CheckedRows) -> None:
+        """Take the problems of one block."""
+        for problem in rows.problems:
             self.tally.add(problem)
             self._spool.write(orjson.dumps(problem_json(problem)) + b"\n")
 
@@ -63,7 +63,7 @@ def dry_run(
             on_rows = _all(
                 problems.add,
                 _rejects_writer(written, rejects),
-                lambda frame: progress.rows_checked(frame.total),
+                lambda rows: progress.rows_checked(rows.total),
             )
             return try_out(path, settings, options, book=book, on_rows=on_rows), problems
 
@@ -85,25 +85,25 @@ def dry_run(
 
 
 def _all(*takers: Callable[[CheckedRows], None]) -> Callable[[CheckedRows], None]:
-    def take(frame: CheckedRows) -> None:
+    def take(rows: CheckedRows) -> None:
         for taker in takers:
-            taker(frame)
+            taker(rows)
 
     return take
 
 
 def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[CheckedRows], None]:
-    """Make what writes the invalid rows of a frame, opened with the first of them."""
+    """Make what writes the invalid rows of a block, opened with the first of them."""
     opened: list[Callable[[Any], None]] = []
 
-    def write(frame: CheckedRows) -> None:
-        if rejects is None or not frame.problems:
+    def write(rows: CheckedRows) -> None:
+        if rejects is None or not rows.problems:
             return
-        columns = frame.columns
+        columns = rows.columns
         if not opened:
             opened.append(files.enter_context(original_rows_file(rejects, columns).open(always=False)))
-        cells_of = dict(zip(frame.raw.numbers, frame.raw.cells, strict=True))
-        for row, problems in groupby(frame.problems, key=lambda problem: problem.row):
+        cells_of = dict(zip(rows.raw.numbers, rows.raw.cells, strict=True))
+        for row, problems in groupby(rows.problems, key=lambda problem: problem.row):
             text = problem_text(list(problems))
             opened[0]([original_line(row, cells_of[row], text, columns)])
 

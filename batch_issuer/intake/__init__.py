@@ -1,4 +1,4 @@
-"""From a spreadsheet to checked frames and problems: yields checked rows in input order."""
+"""From a spreadsheet to checked rows and problems: yields checked rows in input order."""
 
 from batch_issuer.intake.checking import CheckedRows, GroupCodes, GroupKey, check_rows
 from batch_issuer.intake.columns import COLUMNS, ColumnOptions, parse_mapping

@@ -20,7 +20,8 @@ from sqlalchemy import (
 
 from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, Outcome, Reply, ServerError, Settlement
-from batch_issuer.batch.requests import Group, IssueRequest, Stage
+from batch_issuer.batch.requests import Group, IssueRequest
+from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.packing import (
     pack_customers,

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.outcomes import NO_ERROR, ServerError
-from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.leases import LeaseKey, check_lease

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, case, or_, select, upd
 
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import NO_ERROR, Outcome, ServerError, ServerRequest, Settlement
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.batch.twins import Twin, choose_twin
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.dialects import upsert

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import RequestRecord
 from batch_issuer.reports.files import CsvFile, Line, protect
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from batch_issuer.batch.exit_codes import ExitCode, exit_code
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import ReportsNotWritten
 from batch_issuer.intake import Source
 from batch_issuer.ledger import Batch, BatchStage

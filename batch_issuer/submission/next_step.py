@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batch_issuer.batch.exit_codes import ExitCode
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway import Answer, AnswerKind
 
 _FIRST_DELAY: Final = 1.0

@@ -8,7 +8,8 @@ from typing import Final
 
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.outcomes import ServerError, settle
-from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.batch.stages import Stage
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable, NotFinished
 from batch_issuer.gateway import Answer, AnswerKind, Client, InnerCall

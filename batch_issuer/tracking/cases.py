@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId, WorkflowRequestId
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.batch.twins import Twin
 from batch_issuer.ledger import RequestRecord
 from batch_issuer.ledger.requests import iterate_records, open_requests

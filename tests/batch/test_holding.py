@@ -6,7 +6,8 @@ import pytest
 from batch_issuer.batch.holding import OtherRequest, is_held
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import Outcome, Reply, ServerError, Settlement
-from batch_issuer.batch.requests import Group, Stage
+from batch_issuer.batch.requests import Group
+from batch_issuer.batch.stages import Stage
 
 ISSUED, REFUSED, UNNAMED = 1, 2, 3
 REPLIES = {

@@ -21,7 +21,7 @@ from batch_issuer.batch.outcomes import (
     row_outcome,
     settle,
 )
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway.wire import read_server_request
 
 EXAMPLES = Path(__file__).parents[1] / "contract" / "api" / "examples"

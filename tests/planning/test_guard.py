@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from batch_issuer.batch.holding import OtherRequest
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import Outcome, Settlement
-from batch_issuer.batch.requests import Group, Stage
+from batch_issuer.batch.requests import Group
+from batch_issuer.batch.stages import Stage
 from batch_issuer.planning import Plan, find_held
 from tests.planning.test_requests import GROUPS, Row, plan, requests, sheets
 

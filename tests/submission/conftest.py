@@ -10,7 +10,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway import Access, Client
 from batch_issuer.ledger import Journal, Ledger, RequestRecord, Unsent
 from batch_issuer.ledger.leases import release_lease

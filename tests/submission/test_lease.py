@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from batch_issuer.batch.exit_codes import ExitCode
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.clock import Clock
 from batch_issuer.errors import BatchInUse, BatchTakenOver, LedgerUnavailable
 from batch_issuer.ledger import LeaseKey, Ledger

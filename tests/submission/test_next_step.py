@@ -5,7 +5,7 @@ import pytest
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import WorkflowRequestId
 from batch_issuer.batch.outcomes import ServerError, ServerRequest
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway import Answer, AnswerKind
 from batch_issuer.submission import NextStep, Situation, next_step
 from batch_issuer.submission.breaker import Breaker

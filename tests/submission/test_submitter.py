@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from batch_issuer.batch.exit_codes import ExitCode
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.sandbox import Sandbox, Scenario
 from tests.conftest import (
     BADGE,

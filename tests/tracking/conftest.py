@@ -7,7 +7,8 @@ import pytest
 
 from batch_issuer.batch.ids import WorkflowRequestId
 from batch_issuer.batch.outcomes import ServerRequest, settle
-from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway import Access
 from batch_issuer.ledger import Answered, Journal, Ledger, RequestRecord, Said, Sending
 from batch_issuer.ledger.requests import open_requests

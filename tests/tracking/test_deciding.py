@@ -12,7 +12,8 @@ from aiohttp import web
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import WorkflowRequestId
 from batch_issuer.batch.outcomes import Outcome, ServerError
-from batch_issuer.batch.requests import IssueRequest, Stage
+from batch_issuer.batch.requests import IssueRequest
+from batch_issuer.batch.stages import Stage
 from batch_issuer.batch.twins import Twin
 from batch_issuer.gateway import Access
 from batch_issuer.gateway.access import BasicLogin, OAuthClient

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway import AnswerKind
 from batch_issuer.sandbox import Sandbox, Scenario
 from tests.conftest import FakeClock, FakeClockSandbox, make_access, make_inner, make_request, oauth_login

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import Connection, event
 
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import Answered, Journal, Ledger, Sending, open_journal
 from batch_issuer.ledger.requests import count_by_stage

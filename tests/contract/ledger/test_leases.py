@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import BatchTakenOver
 from batch_issuer.ledger import Answered, LeaseKey, Ledger, Missing, RequestRecord, Sending, Transition
 from batch_issuer.ledger.leases import (

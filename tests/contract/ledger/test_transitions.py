@@ -4,7 +4,7 @@ import pytest
 
 from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import InnerAnswer, Outcome, Reply, ServerError, ServerRequest, settle
-from batch_issuer.batch.requests import Stage
+from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import Answered, Ledger, RequestRecord, RequestRows, Said, Sending, Transition
 from batch_issuer.ledger.request_rows import iterate_request_rows, iterate_rows
