@@ -3,11 +3,12 @@
 from batch_issuer.intake.checking import CheckedRows, GroupCodes, GroupKey, check_rows
 from batch_issuer.intake.columns import COLUMNS, ColumnOptions, parse_mapping
 from batch_issuer.intake.schema import InputRules
-from batch_issuer.intake.sheets import Limits, RawBlock, Sheet, SheetOptions
+from batch_issuer.intake.sheets import Block, Limits, RawBlock, Sheet, SheetOptions
 from batch_issuer.intake.source import InputOptions, Source, open_source
 
 __all__ = [
     "COLUMNS",
+    "Block",
     "CheckedRows",
     "ColumnOptions",
     "GroupCodes",

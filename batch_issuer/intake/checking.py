@@ -115,8 +115,7 @@ class Checker:
             return self._with_plain(block, None)
         plain = self._plain.read(block)
         rest = np.flatnonzero(~plain.is_plain)
-        raw = block.raw(rest) if len(rest) else RawBlock(numbers=[], cells=[])
-        return self._with_plain(raw, (block.first, plain))
+        return self._with_plain(block.raw(rest), (block.first, plain))
 
     def _with_plain(self, raw: RawBlock, plain: tuple[int, PlainRows] | None) -> CheckedRows:
         """Check some rows cell by cell, and join the plain ones to them in input order."""

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from batch_issuer.batch.requests import RowNumbers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -50,6 +52,16 @@ class RawBlock:
     kinds: dict[int, Mapping[int, CellKind]] = field(default_factory=dict)
     """For each row (by its number) the cells (by their place) whose text alone would mislead."""
 
+    @property
+    def rows(self) -> RowNumbers:
+        """The numbers of the rows."""
+        return np.asarray(self.numbers, dtype=np.uint32)
+
+    def raw(self, rows: npt.NDArray[np.intp]) -> "RawBlock":
+        """Return some of the rows."""
+        at = rows.tolist()
+        return RawBlock(numbers=[self.numbers[i] for i in at], cells=[self.cells[i] for i in at])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColumnBlock:
@@ -67,14 +79,20 @@ class ColumnBlock:
         """How many cells each row has."""
         return int(self.table.num_columns)
 
+    @property
+    def rows(self) -> RowNumbers:
+        """The numbers of the rows, blank ones among them."""
+        return np.arange(self.first, self.first + len(self), dtype=np.uint32)
+
     def column(self, at: int) -> pa.Array:
         """Return one column: text, or dictionary-encoded text."""
         return self.table.column(at).chunk(0)
 
-    def raw(self, rows: npt.NDArray[np.intp] | None = None) -> RawBlock:
-        """Return some rows (by default all) cell by cell, without blank ones."""
-        chosen = self.table if rows is None else self.table.take(rows)
-        at = range(len(self)) if rows is None else rows.tolist()
+    def raw(self, rows: npt.NDArray[np.intp]) -> RawBlock:
+        """Return some rows cell by cell, without blank ones."""
+        if not len(rows):
+            return RawBlock(numbers=[], cells=[])
+        chosen, at = self.table.take(rows), rows.tolist()
         cells = zip(*(column.to_pylist() for column in chosen.columns), strict=True)
         kept = [(self.first + i, list(row)) for i, row in zip(at, cells, strict=True) if _is_filled(row)]
         return RawBlock(numbers=[number for number, _ in kept], cells=[row for _, row in kept])

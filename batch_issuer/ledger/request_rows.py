@@ -60,16 +60,18 @@ def settlement_of(record: RequestRecord, replies: bytes | None) -> Settlement:
     return record.settlement(unpack_replies(replies) if replies else ())
 
 
-def iterate_rows(connection: Connection, batch: BatchId) -> Iterator[tuple[RequestId, RowNumbers]]:
-    """Yield which input rows each request of a batch carries, in order of chunks."""
+def iterate_rows(
+    connection: Connection, batch: BatchId
+) -> Iterator[tuple[RequestId, RowNumbers, CustomerIds]]:
+    """Yield which input rows each request of a batch carries, with their customers, in order of chunks."""
     query = (
-        select(_known.request_id, tables.request_rows.c.rows)
+        select(_known.request_id, tables.request_rows.c.rows, tables.request_rows.c.customers)
         .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
         .where(_known.batch == batch)
         .order_by(*PLACE)
     )
-    for request_id, rows in connection.execute(query.execution_options(yield_per=1_000)):
-        yield RequestId(request_id), unpack_rows(rows)
+    for request_id, rows, customers in connection.execute(query.execution_options(yield_per=1_000)):
+        yield RequestId(request_id), unpack_rows(rows), unpack_customers(customers)
 
 
 def iterate_request_rows(

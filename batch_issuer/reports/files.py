@@ -1,6 +1,7 @@
 """Files for the user: replaced whole, never half written, and safe to open in a spreadsheet."""
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def csv_line(cells: Line) -> str:
+    """Write cells as one line of CSV, its end included."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()
+
+
 class CsvFile:
     """A CSV file that exists only where something is written to it: UTF-8 with BOM, CRLF, RFC 4180."""
 
@@ -56,18 +64,33 @@ class CsvFile:
         self.lines = 0
 
     @contextmanager
-    def open(self, *, always: bool) -> Iterator[Callable[[Iterable[Line]], None]]:
+    def open(self, *, always: bool) -> Iterator["CsvLines"]:
         """Yield what writes lines. On success the file is there if it has lines, or `always`; else gone."""
         with replaced_whole(self._path) as file:
-            file.write("\ufeff")
-            writer = csv.writer(file, lineterminator="\r\n")
-            writer.writerow(self._header())
-
-            def write(lines: Iterable[Line]) -> None:
-                for line in lines:
-                    writer.writerow(line)
-                    self.lines += 1
-
-            yield write
+            file.write("\ufeff" + csv_line(self._header()))
+            lines = CsvLines(file)
+            yield lines
+            self.lines = lines.written
         if not self.lines and not always:
             self._path.unlink()
+
+
+class CsvLines:
+    """Writes lines to an open file, and counts them."""
+
+    def __init__(self, file: TextIO) -> None:
+        """Write behind what the file holds already."""
+        self._file = file
+        self._writer = csv.writer(file, lineterminator="\r\n")
+        self.written = 0
+
+    def __call__(self, lines: Iterable[Line]) -> None:
+        """Write some lines."""
+        for line in lines:
+            self._writer.writerow(line)
+            self.written += 1
+
+    def text(self, lines: str, count: int) -> None:
+        """Write some lines that are CSV already."""
+        self._file.write(lines)
+        self.written += count

@@ -1,7 +1,9 @@
 """What became of each input row: the ledger's record joined, block by block, to the rows as read."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -11,11 +13,13 @@ from sqlalchemy import Connection
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.outcomes import Outcome, RowOutcome, ServerError, row_outcome
 from batch_issuer.batch.problems import InputProblem
-from batch_issuer.intake import RawBlock
+from batch_issuer.batch.requests import CustomerIds, RowNumbers
+from batch_issuer.intake import Block, RawBlock
 from batch_issuer.ledger import RequestRecord, RequestRows
 from batch_issuer.ledger.batches import iterate_duplicates, iterate_problems
 from batch_issuer.ledger.request_rows import iterate_request_rows, iterate_rows
 from batch_issuer.reports.held import HeldAccounts, HeldRow
+from batch_issuer.reports.plain_lines import PlainLines, PlainRequest, plain_lines
 
 _IDS_IN_QUERY: Final = 500
 _NEVER_ISSUED: Final = frozenset(
@@ -38,10 +42,21 @@ class AccountedRow:
     """Left to another batch, which has not issued it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AccountedBlock:
+    """The rows of one block of the input."""
+
+    plain: PlainLines | None
+    """The lines of those that need nothing else."""
+    outcomes: Counter[Outcome]
+    """How many of these lines there are, by outcome."""
+    others: tuple[AccountedRow, ...]
+
+
 class Accounts:
     """The ledger's record of one batch, looked up by input row.
 
-    Keeps 4 bytes a row and the requests that the present block of rows needs.
+    Keeps 12 bytes a row and the requests that the present block of rows needs.
     """
 
     def __init__(self, connection: Connection, batch: BatchId) -> None:
@@ -49,22 +64,60 @@ class Accounts:
         self._connection = connection
         self._batch = batch
         self._request_ids: list[RequestId] = []
-        self._request_of_row = self._map_rows()
+        self._request_of_row, self._customer_of_row = self._map_rows()
         self._duplicates, self._repeated = self._read_duplicates()
         self._held = HeldAccounts(connection, batch)
         self._problems = _ByRow(iterate_problems(connection, batch))
         self._loaded: dict[int, _LoadedRequest] = {}
 
-    def account(self, block: RawBlock) -> Iterator[AccountedRow]:
-        """Yield each row of a block with what became of it. Blocks must come in input order."""
-        at = np.asarray(block.numbers, dtype=np.uint32)
-        carried = self._carriers(at)
-        repeats = self._repeated_rows(at)
+    def account(self, block: Block, plain: Container[Outcome]) -> "AccountedBlock":
+        """Say what became of the rows of a block. Blocks must come in input order.
+
+        Rows whose outcome is one of `plain`, and which nothing else is to be said of, come as lines. Raises
+        AssertionError for a row of the input that the ledger does not know.
+        """
+        rows = block.rows
+        carried = self._carriers(rows)
+        repeats = self._repeated_rows(rows)
         repeated = np.fromiter(repeats.values(), dtype=np.uint32, count=len(repeats))
-        held = self._held.account(np.concatenate([at, repeated]))
+        held = self._held.account(np.concatenate([rows, repeated]))
         needed = np.unique(np.concatenate([carried, self._carriers(repeated)]))
-        self._load(set(needed[needed >= 0].tolist()))
-        for row, cells, carrier in zip(block.numbers, block.cells, carried.tolist(), strict=True):
+        needed = needed[needed >= 0]
+        self._load(set(needed.tolist()))
+        is_plain = self._find_plain(rows, carried, needed, plain)
+        raw = block.raw(np.flatnonzero(~is_plain))
+        others = tuple(self._others(raw, repeats, held))
+        if not is_plain.any():
+            return AccountedBlock(plain=None, outcomes=Counter(), others=others)
+        requests = [self._loaded[n].plain for n in needed.tolist()]
+        which = np.searchsorted(needed, carried[is_plain])
+        lines = plain_lines(rows[is_plain], self._customer_of_row[rows[is_plain]], requests, which)
+        outcomes = Counter[Outcome]()
+        for request, count in zip(
+            requests, np.bincount(which, minlength=len(requests)).tolist(), strict=True
+        ):
+            outcomes[request.outcome] += count
+        return AccountedBlock(plain=lines, outcomes=+outcomes, others=others)
+
+    def _find_plain(
+        self,
+        rows: RowNumbers,
+        carried: npt.NDArray[np.int32],
+        needed: npt.NDArray[np.int32],
+        plain: Container[Outcome],
+    ) -> npt.NDArray[np.bool_]:
+        requests = [self._loaded[n].plain for n in needed.tolist()]
+        can = np.array([request.outcome in plain for request in requests], dtype=np.bool_)
+        is_plain = carried >= 0
+        is_plain[is_plain] = can[np.searchsorted(needed, carried[is_plain])]
+        others = np.concatenate([request.others for request in requests] or [np.empty(0, np.uint32)])
+        return is_plain & ~np.isin(rows, others)
+
+    def _others(
+        self, raw: RawBlock, repeats: Mapping[int, int], held: Mapping[int, HeldRow]
+    ) -> Iterator["AccountedRow"]:
+        carried = self._carriers(raw.rows)
+        for row, cells, carrier in zip(raw.numbers, raw.cells, carried.tolist(), strict=True):
             problems = self._problems.take(row)
             if problems:
                 yield _invalid(row, cells, problems)
@@ -77,17 +130,19 @@ class Accounts:
             else:
                 raise AssertionError(f"row {row} is in the input, but not in the ledger")
 
-    def _map_rows(self) -> npt.NDArray[np.int32]:
+    def _map_rows(self) -> tuple[npt.NDArray[np.int32], CustomerIds]:
         request_of_row = np.full(1, -1, dtype=np.int32)
-        for request_id, rows in iterate_rows(self._connection, self._batch):
-            last = int(rows[-1])
-            if last >= len(request_of_row):
-                grown = np.full(max(last + 1, 2 * len(request_of_row)), -1, dtype=np.int32)
-                grown[: len(request_of_row)] = request_of_row
-                request_of_row = grown
+        customer_of_row = np.zeros(1, dtype=np.int64)
+        for request_id, rows, customers in iterate_rows(self._connection, self._batch):
+            missing = int(rows[-1]) + 1 - len(request_of_row)
+            if missing > 0:
+                more = max(missing, len(request_of_row))
+                request_of_row = np.concatenate([request_of_row, np.full(more, -1, dtype=np.int32)])
+                customer_of_row = np.concatenate([customer_of_row, np.zeros(more, dtype=np.int64)])
             request_of_row[rows] = len(self._request_ids)
+            customer_of_row[rows] = customers
             self._request_ids.append(request_id)
-        return request_of_row
+        return request_of_row, customer_of_row
 
     def _read_duplicates(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
         blocks = list(iterate_duplicates(self._connection, self._batch))
@@ -127,16 +182,21 @@ class _LoadedRequest:
     """A request with its rows at hand."""
 
     def __init__(self, request: RequestRows) -> None:
-        self._record = request.record
-        self._settlement = request.settlement
-        self._customer_of = dict(zip(request.rows.tolist(), request.customers.tolist(), strict=True))
+        self._request = request
+
+    @cached_property
+    def plain(self) -> PlainRequest:
+        return PlainRequest.of(self._request)
+
+    @cached_property
+    def _customer_of(self) -> Mapping[int, int]:
+        request = self._request
+        return dict(zip(request.rows.tolist(), request.customers.tolist(), strict=True))
 
     def account(self, row: int, cells: list[str]) -> AccountedRow:
-        customer_id = self._customer_of[row]
-        outcome = row_outcome(self._record.stage, self._settlement, customer_id)
-        return AccountedRow(
-            row=row, cells=cells, outcome=outcome, customer_id=customer_id, record=self._record
-        )
+        customer_id, record = self._customer_of[row], self._request.record
+        outcome = row_outcome(record.stage, self._request.settlement, customer_id)
+        return AccountedRow(row=row, cells=cells, outcome=outcome, customer_id=customer_id, record=record)
 
 
 class _ByRow:

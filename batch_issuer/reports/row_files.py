@@ -9,6 +9,7 @@ from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake.columns import ADDED, Columns, unprotect
 from batch_issuer.reports.files import CsvFile, Line, protect, protect_original
 from batch_issuer.reports.lines import AccountedRow
+from batch_issuer.reports.request_cells import request_cells_before, request_cells_behind
 
 RECONCILIATION_COLUMNS: Final = (
     "row",
@@ -25,6 +26,8 @@ RECONCILIATION_COLUMNS: Final = (
     "submitted_at",
     "updated_at",
 )
+_NO_REQUEST: Final = ("", "", "")
+_NO_TIMES: Final = ("", "", "")
 BELONGS_IN_FAILED: Final = frozenset(
     {Outcome.FAILED, Outcome.REJECTED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED}
 )
@@ -46,27 +49,15 @@ def original_rows_file(path: Path, columns: Columns) -> CsvFile:
 def reconciliation_line(accounted: AccountedRow, columns: Columns) -> Line:
     """Write one row of the reconciliation."""
     outcome, record = accounted.outcome, accounted.record
-    issued_id = outcome.issued_id if outcome.outcome is Outcome.ISSUED else ""
-    if record is None:
-        customer_id: object = protect(_cell(accounted, columns, "customer_id"))
-        badge_meta_id = protect(_cell(accounted, columns, "badge_meta_id"))
-        request: Sequence[object] = ("", "", "")
-        times: Sequence[object] = ("", "", "")
-    else:
-        customer_id, badge_meta_id = accounted.customer_id, record.group.badge_meta_id
-        request = (record.request_id, protect(record.workflow_request_id or ""), protect(record.state))
-        times = (record.attempts, record.submitted_at, record.updated_at)
-    return (
-        accounted.row,
-        customer_id,
-        badge_meta_id,
-        outcome.outcome.value,
-        *request,
-        protect(issued_id),
-        protect(outcome.error.code),
-        protect(outcome.error.message),
-        *times,
-    )
+    issued_id = protect(outcome.issued_id if outcome.outcome is Outcome.ISSUED else "")
+    if record is not None:
+        behind = request_cells_behind(record, outcome)
+        before = request_cells_before(record, outcome)
+        return (accounted.row, accounted.customer_id, *before, issued_id, *behind)
+    customer_id, badge = (protect(_cell(accounted, columns, n)) for n in ("customer_id", "badge_meta_id"))
+    error = (protect(outcome.error.code), protect(outcome.error.message))
+    word = outcome.outcome.value
+    return (accounted.row, customer_id, badge, word, *_NO_REQUEST, issued_id, *error, *_NO_TIMES)
 
 
 def original_line(row: int, cells: Sequence[str], problem: str, columns: Columns) -> Line:

@@ -1,7 +1,6 @@
 """Writes all files of a batch in one pass over its input, from one snapshot of the ledger."""
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from batch_issuer.errors import ReportsNotWritten
 from batch_issuer.intake import Source
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.requests import iterate_records
+from batch_issuer.reports.files import csv_line
 from batch_issuer.reports.lines import AccountedRow, Accounts
 from batch_issuer.reports.page import FINE, RequestOnPage, RowOnPage, write_page
 from batch_issuer.reports.requests_file import request_line, requests_file, shown_state
@@ -32,6 +32,10 @@ from batch_issuer.reports.row_files import (
 from batch_issuer.reports.summary import ProblemTally, Summary, next_command, write_summary
 
 _ON_PAGE: Final = 200
+_PLAIN: Final = frozenset({Outcome.ISSUED, Outcome.PENDING})
+"""Rows of these outcomes stand in the reconciliation alone."""
+_PLAIN_LATER: Final = _PLAIN | {Outcome.NOT_SENT, Outcome.IN_DOUBT}
+"""As above, once the page is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,21 +101,26 @@ def _write_rows(connection: Connection, batch: Batch, source: Source, folder: Pa
         reconcile = files.enter_context(reconciliation_file(folder).open(always=True))
         reject = files.enter_context(original_rows_file(folder / "rejects.csv", columns).open(always=False))
         fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
-        for accounted in _accounted_rows(connection, batch, source):
-            reconcile([reconciliation_line(accounted, columns)])
-            outcome = accounted.outcome.outcome
-            if outcome is Outcome.INVALID:
-                text = problem_text(accounted.problems)
-                reject([original_line(accounted.row, accounted.cells, text, columns)])
-            elif outcome in BELONGS_IN_FAILED:
-                fail([original_line(accounted.row, accounted.cells, reason(accounted), columns)])
-            _count(accounted, totals)
-
-
-def _accounted_rows(connection: Connection, batch: Batch, source: Source) -> Iterator[AccountedRow]:
-    accounts = Accounts(connection, batch.batch)
-    for block in source.sheet.blocks():
-        yield from accounts.account(block)
+        accounts = Accounts(connection, batch.batch)
+        for block in source.blocks():
+            # the first rows that deserve a look are shown on the page, one by one
+            plain = _PLAIN if len(totals.rows) < _ON_PAGE else _PLAIN_LATER
+            accounted = accounts.account(block, plain)
+            lines = [(row.row, csv_line(reconciliation_line(row, columns))) for row in accounted.others]
+            if accounted.plain is not None:
+                text = accounted.plain.joined_with(lines)
+                totals.outcomes += accounted.outcomes
+                totals.lines += len(accounted.plain.rows)
+            else:
+                text = "".join(line for _, line in lines)
+            reconcile.text(text, len(lines) + accounted.outcomes.total())
+            for row in accounted.others:
+                outcome = row.outcome.outcome
+                if outcome is Outcome.INVALID:
+                    reject([original_line(row.row, row.cells, problem_text(row.problems), columns)])
+                elif outcome in BELONGS_IN_FAILED:
+                    fail([original_line(row.row, row.cells, reason(row), columns)])
+                _count(row, totals)
 
 
 def _count(accounted: AccountedRow, totals: _Totals) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from batch_issuer.sandbox.faults import AnotherRequestNamed
+
 from .api import Api
 from .published import example, validator
 
@@ -24,6 +26,15 @@ async def test_an_unknown_badge_is_answered_as_the_example_shows(api: Api) -> No
 
     assert answer.status == 404
     assert answer.document == example("error.404")
+
+
+async def test_another_badge_may_be_named_on_request(api: Api) -> None:
+    api.sandbox.will(AnotherRequestNamed(), method="GET")
+
+    answer = await api.call("GET", f"{PATH}/{FINE}", headers=api.maker())
+
+    assert answer.document["data"]["id"] not in {FINE, ""}
+    validator("BadgeMetaResponse").validate(answer.document)
 
 
 async def test_a_stranger_is_told_nothing(api: Api) -> None:

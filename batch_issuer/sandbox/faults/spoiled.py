@@ -107,7 +107,7 @@ class HugeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnotherRequestNamed:
-    """An answer about another request: both of its ids are those given, or invented ones.
+    """An answer about another request: both of its ids are those given, or invented ones. Or another badge.
 
     A list is left as it is: its reader expects the requests of others there.
     """
@@ -124,6 +124,9 @@ class AnotherRequestNamed:
         return web.Response(body=orjson.dumps(document), content_type=_JSON)
 
     def _rename(self, data: dict[str, Any]) -> None:
+        if "details" not in data:  # a badge
+            data["id"] = hashlib.sha256(data["id"].encode()).hexdigest()[:24]
+            return
         digest = hashlib.sha256(data["requestId"].encode()).digest()
         details = data["details"]
         request_id = self.request_id or f"another-{digest.hex()[:12]}"

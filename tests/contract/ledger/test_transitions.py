@@ -262,7 +262,7 @@ async def test_another_batch_sees_none_of_it(planned: Ledger) -> None:
 
 
 async def test_the_rows_of_each_request_come_back_in_order_of_chunks(planned: Ledger) -> None:
-    rows = await planned.read(lambda c: [(one, rows.tolist()) for one, rows in iterate_rows(c, BATCH)])
+    rows = await planned.read(lambda c: [(one, rows.tolist()) for one, rows, _ in iterate_rows(c, BATCH)])
     assert rows == [(request.request_id, [2, 3]) for request in make_requests(3)]
 
 
