@@ -21,7 +21,7 @@ READY := $(VENV)/.ready
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check torture fuzz lint format lock clean always
+.PHONY: help demo test check torture fuzz bench lint format lock clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ torture: $(READY) ## kill and resume the command under random faults, N times fr
 
 fuzz: $(READY) ## feed the reader broken files for SECONDS seconds, from seed SEED on
 	$(BIN)/python -m tests.fuzz.reader --seconds $(SECONDS) --seed $(SEED)
+
+bench: $(READY) ## measure what the program takes beside the limit of this machine, into docs/reference/performance.md
+	$(BIN)/python -m benchmarks.side_by_side --write
 
 lint: $(READY) ## check format, style, types and the container files
 	$(BIN)/ruff format --check .

@@ -1,6 +1,5 @@
 """What became of each input row: the ledger's record joined, block by block, to the rows as read."""
 
-from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,8 +47,6 @@ class AccountedBlock:
 
     plain: PlainLines | None
     """The lines of those that need nothing else."""
-    outcomes: Counter[Outcome]
-    """How many of these lines there are, by outcome."""
     others: tuple[AccountedRow, ...]
 
 
@@ -88,16 +85,11 @@ class Accounts:
         raw = block.raw(np.flatnonzero(~is_plain))
         others = tuple(self._others(raw, repeats, held))
         if not is_plain.any():
-            return AccountedBlock(plain=None, outcomes=Counter(), others=others)
+            return AccountedBlock(plain=None, others=others)
         requests = [self._loaded[n].plain for n in needed.tolist()]
         which = np.searchsorted(needed, carried[is_plain])
-        lines = plain_lines(rows[is_plain], self._customer_of_row[rows[is_plain]], requests, which)
-        outcomes = Counter[Outcome]()
-        for request, count in zip(
-            requests, np.bincount(which, minlength=len(requests)).tolist(), strict=True
-        ):
-            outcomes[request.outcome] += count
-        return AccountedBlock(plain=lines, outcomes=+outcomes, others=others)
+        customers = self._customer_of_row[rows[is_plain]]
+        return AccountedBlock(plain=plain_lines(rows[is_plain], customers, requests, which), others=others)
 
     def _find_plain(
         self,

@@ -1,6 +1,7 @@
 """Writes lines of the reconciliation for many rows at once: those that differ in ids and numbers alone."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch_issuer.batch.outcomes import Outcome, RowOutcome, row_outcome
+from batch_issuer.batch.outcomes import Outcome, RowOutcome, ServerError, row_outcome
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import RequestRows
@@ -23,7 +24,25 @@ class PlainLines:
     """Lines of one block of the input, in its order."""
 
     rows: RowNumbers
+    customers: CustomerIds
     lines: pa.Array
+    requests: Sequence["PlainRequest"]
+    which: npt.NDArray[np.intp]
+    """Row `rows[i]` belongs to `requests[which[i]]`."""
+
+    def outcomes(self) -> Counter[Outcome]:
+        """Count the lines by outcome."""
+        counted = Counter[Outcome]()
+        counts = np.bincount(self.which, minlength=len(self.requests)).tolist()
+        for request, count in zip(self.requests, counts, strict=True):
+            counted[request.outcome] += count
+        return +counted
+
+    def first(self, most: int, *, besides: Container[Outcome]) -> Iterator[tuple[int, int, "PlainRequest"]]:
+        """Yield the first rows with other outcomes than some: row, customer and request."""
+        is_wanted = np.array([request.outcome not in besides for request in self.requests])
+        for at in np.flatnonzero(is_wanted[self.which])[:most].tolist():
+            yield int(self.rows[at]), int(self.customers[at]), self.requests[self.which[at]]
 
     def joined_with(self, others: Sequence[tuple[int, str]]) -> str:
         """Return these lines and others, each under its row number, in order of the rows."""
@@ -44,6 +63,7 @@ class PlainRequest:
     """The cells between the customer and the issued id."""
     behind: str
     """Those behind the issued id, and the end of the line."""
+    error: ServerError
     others: RowNumbers = field(default_factory=lambda: _NO_ROWS)
     """Its rows that became something else."""
     issued_rows: RowNumbers = field(default_factory=lambda: _NO_ROWS)
@@ -79,6 +99,7 @@ class PlainRequest:
             outcome=outcome.outcome,
             before=csv_line(request_cells_before(request.record, outcome))[:-2],
             behind=csv_line(request_cells_behind(request.record, outcome)),
+            error=outcome.error,
             **rows,  # type: ignore[arg-type]  # the fields of these names
         )
 
@@ -102,7 +123,7 @@ def plain_lines(
         behind,
         ",",
     )
-    return PlainLines(rows=rows, lines=lines)
+    return PlainLines(rows=rows, customers=customers, lines=lines, requests=requests, which=which)
 
 
 def _issued_ids(rows: RowNumbers, requests: Sequence[PlainRequest]) -> pa.Array | pa.Scalar:

@@ -1,8 +1,10 @@
 """Writes all files of a batch in one pass over its input, from one snapshot of the ledger."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ from batch_issuer.intake import Source
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.requests import iterate_records
 from batch_issuer.reports.files import csv_line
-from batch_issuer.reports.lines import AccountedRow, Accounts
+from batch_issuer.reports.lines import AccountedBlock, Accounts
 from batch_issuer.reports.page import FINE, RequestOnPage, RowOnPage, write_page
 from batch_issuer.reports.requests_file import request_line, requests_file, shown_state
 from batch_issuer.reports.row_files import (
@@ -32,10 +34,8 @@ from batch_issuer.reports.row_files import (
 from batch_issuer.reports.summary import ProblemTally, Summary, next_command, write_summary
 
 _ON_PAGE: Final = 200
-_PLAIN: Final = frozenset({Outcome.ISSUED, Outcome.PENDING})
-"""Rows of these outcomes stand in the reconciliation alone."""
-_PLAIN_LATER: Final = _PLAIN | {Outcome.NOT_SENT, Outcome.IN_DOUBT}
-"""As above, once the page is full."""
+_PLAIN: Final = frozenset({Outcome.ISSUED, Outcome.PENDING, Outcome.NOT_SENT, Outcome.IN_DOUBT})
+"""Rows of these outcomes stand in the reconciliation alone, in no other file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,41 +103,55 @@ def _write_rows(connection: Connection, batch: Batch, source: Source, folder: Pa
         fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
         accounts = Accounts(connection, batch.batch)
         for block in source.blocks():
-            # the first rows that deserve a look are shown on the page, one by one
-            plain = _PLAIN if len(totals.rows) < _ON_PAGE else _PLAIN_LATER
-            accounted = accounts.account(block, plain)
+            accounted = accounts.account(block, _PLAIN)
             lines = [(row.row, csv_line(reconciliation_line(row, columns))) for row in accounted.others]
-            if accounted.plain is not None:
-                text = accounted.plain.joined_with(lines)
-                totals.outcomes += accounted.outcomes
-                totals.lines += len(accounted.plain.rows)
-            else:
+            if accounted.plain is None:
                 text = "".join(line for _, line in lines)
-            reconcile.text(text, len(lines) + accounted.outcomes.total())
+            else:
+                text = accounted.plain.joined_with(lines)
             for row in accounted.others:
                 outcome = row.outcome.outcome
                 if outcome is Outcome.INVALID:
                     reject([original_line(row.row, row.cells, problem_text(row.problems), columns)])
                 elif outcome in BELONGS_IN_FAILED:
                     fail([original_line(row.row, row.cells, reason(row), columns)])
-                _count(row, totals)
+            reconcile.text(text, _count(accounted, totals))
 
 
-def _count(accounted: AccountedRow, totals: _Totals) -> None:
-    totals.lines += 1
-    totals.outcomes[accounted.outcome.outcome] += 1
-    for problem in accounted.problems:
-        totals.problems.add(problem)
-    totals.in_vain += accounted.is_in_vain
-    deserves_a_look = accounted.is_in_vain or accounted.outcome.outcome not in FINE
-    if deserves_a_look and len(totals.rows) < _ON_PAGE:
-        totals.rows.append(
-            RowOnPage(
-                row=accounted.row,
-                customer_id="" if accounted.customer_id is None else str(accounted.customer_id),
-                outcome=accounted.outcome.outcome,
-                message=problem_text(accounted.problems) or told(accounted.outcome.error),
+def _count(accounted: AccountedBlock, totals: _Totals) -> int:
+    """Count the rows of a block, and keep the first that deserve a look; return their number."""
+    outcomes = Counter(row.outcome.outcome for row in accounted.others)
+    if accounted.plain is not None:
+        outcomes += accounted.plain.outcomes()
+    totals.outcomes += outcomes
+    totals.lines += outcomes.total()
+    for row in accounted.others:
+        for problem in row.problems:
+            totals.problems.add(problem)
+        totals.in_vain += row.is_in_vain
+    left = _ON_PAGE - len(totals.rows)
+    if left:
+        totals.rows += sorted(_on_page(accounted, left), key=lambda row: row.row)[:left]
+    return outcomes.total()
+
+
+def _on_page(accounted: AccountedBlock, most: int) -> Iterator[RowOnPage]:
+    """Yield the first rows of a block that deserve a look: of either kind so many at most."""
+    if accounted.plain is not None:
+        for number, customer_id, request in accounted.plain.first(most, besides=FINE):
+            yield RowOnPage(
+                row=number,
+                customer_id=str(customer_id),
+                outcome=request.outcome,
+                message=told(request.error),
             )
+    deserving = (row for row in accounted.others if row.is_in_vain or row.outcome.outcome not in FINE)
+    for row in islice(deserving, most):
+        yield RowOnPage(
+            row=row.row,
+            customer_id="" if row.customer_id is None else str(row.customer_id),
+            outcome=row.outcome.outcome,
+            message=problem_text(row.problems) or told(row.outcome.error),
         )
 
 

@@ -48,12 +48,12 @@ async def lines_of(world: World, summary: Summary, plain: frozenset[Outcome]) ->
                 others = [
                     (row.row, csv_line(reconciliation_line(row, source.columns))) for row in accounted.others
                 ]
-                outcomes += accounted.outcomes + Counter(row.outcome.outcome for row in accounted.others)
-                text += (
-                    accounted.plain.joined_with(others)
-                    if accounted.plain
-                    else "".join(line for _, line in others)
-                )
+                outcomes += Counter(row.outcome.outcome for row in accounted.others)
+                if accounted.plain is None:
+                    text += "".join(line for _, line in others)
+                else:
+                    text += accounted.plain.joined_with(others)
+                    outcomes += accounted.plain.outcomes()
         return text, outcomes
 
     return await world.run(work)
