@@ -1,5 +1,6 @@
 """`plan FILE`: what `issue` would send."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -8,6 +9,7 @@ from batch_issuer.cli import options as o
 from batch_issuer.cli.options import OnInvalid
 
 if TYPE_CHECKING:
+    from batch_issuer.cli.dry_run import Problems
     from batch_issuer.dry_run import DryRun
     from batch_issuer.settings import Settings
 
@@ -34,9 +36,8 @@ def command(
     import asyncio
 
     from batch_issuer.acceptance import IssueOptions
-    from batch_issuer.batch.problems import Rule
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
-    from batch_issuer.cli.rendering import print_json, print_problems, print_reading, print_repairs
+    from batch_issuer.cli.rendering import print_json
     from batch_issuer.cli.running import settings_for
     from batch_issuer.dry_run import leave_to_other_batches
     from batch_issuer.intake import SheetOptions, parse_mapping
@@ -65,14 +66,7 @@ def command(
             )
         else:
             _print_plan(result, settings)
-            print_problems(problems.tally)
-            print_reading(result.form, result.warnings)
-            print_repairs(result.checked.repairs)
-            if result.refusal:
-                typer.echo(f"\n`issue` would send nothing. {result.refusal}")
-            # `validate` asks no server: it would find nothing wrong with a bad badge
-            again = "plan" if Rule.BADGE in problems.tally.counts else "validate"
-            typer.echo(f"\nNext: batch-issuer {again if result.refusal else 'issue'} {file}")
+            _print_findings(result, problems, file)
         raise typer.Exit(exit_code_of(result))
 
 
@@ -100,6 +94,20 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
         "badges": dict(result.badges),
         "groups": [{**asdict(group), "customers": size} for group, size in groups],
     }
+
+
+def _print_findings(result: "DryRun", problems: "Problems", file: Path) -> None:
+    from batch_issuer.batch.problems import Rule
+    from batch_issuer.cli.rendering import print_problems, print_reading, print_repairs
+
+    print_problems(problems.tally)
+    print_reading(result.form, result.warnings)
+    print_repairs(result.checked.repairs)
+    if result.refusal:
+        typer.echo(f"\n`issue` would send nothing. {result.refusal}")
+    # `validate` asks no server: it would find nothing wrong with a bad badge
+    again = "plan" if Rule.BADGE in problems.tally.counts else "validate"
+    typer.echo(f"\nNext: batch-issuer {again if result.refusal else 'issue'} {file}")
 
 
 def _print_plan(result: "DryRun", settings: "Settings") -> None:

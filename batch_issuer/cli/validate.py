@@ -1,11 +1,15 @@
 """`validate FILE`: reads and checks only."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from batch_issuer.cli import options as o
+
+if TYPE_CHECKING:
+    from batch_issuer.cli.dry_run import Problems
+    from batch_issuer.dry_run import DryRun
 
 
 def command(
@@ -27,13 +31,7 @@ def command(
     """Read and check a file; nothing is sent, and nothing recorded."""
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
-    from batch_issuer.cli.rendering import (
-        print_json,
-        print_problems,
-        print_reading,
-        print_repairs,
-        print_table,
-    )
+    from batch_issuer.cli.rendering import print_json
     from batch_issuer.cli.running import settings_for
     from batch_issuer.intake import SheetOptions, parse_mapping
 
@@ -49,38 +47,50 @@ def command(
         mapped=parse_mapping(mapped or []),
     )
     with dry_run(context, file, settings, options, rejects=rejects) as (result, problems):
-        checked, duplicates = result.checked, len(result.plan.duplicates)
-        valid = checked.total - checked.invalid - duplicates
         if as_json:
-            print_json(
-                {
-                    "input": result.name,
-                    "form": result.form,
-                    "warnings": list(result.warnings),
-                    "rows": checked.total,
-                    "valid": valid,
-                    "invalid": checked.invalid,
-                    "duplicates": duplicates,
-                    "repairs": dict(checked.repairs),
-                    "rules": problems.tally.as_json(),
-                    "problems": problems.all(),
-                }
-            )
+            print_json(_validation_json(result, problems))
         else:
-            typer.echo(f"{result.name}: {checked.total:,} rows\n")
-            print_table(
-                [
-                    ("valid", valid, "can be sent"),
-                    ("invalid", checked.invalid, "need a correction"),
-                    ("duplicate", duplicates, "repeat an earlier row, and are not sent again"),
-                ]
-            )
-            print_problems(problems.tally)
-            print_reading(result.form, result.warnings)
-            print_repairs(checked.repairs)
-            if rejects is not None and checked.invalid:
-                typer.echo(f"\nThe invalid rows: {rejects}")
-            if result.refusal:
-                typer.echo(f"\n{result.refusal}")
-            typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'plan'} {file}")
+            _print_validation(result, problems, file, rejects)
         raise typer.Exit(exit_code_of(result))
+
+
+def _validation_json(result: "DryRun", problems: "Problems") -> dict[str, Any]:
+    checked = result.checked
+    return {
+        "input": result.name,
+        "form": result.form,
+        "warnings": list(result.warnings),
+        "rows": checked.total,
+        "valid": _valid(result),
+        "invalid": checked.invalid,
+        "duplicates": len(result.plan.duplicates),
+        "repairs": dict(checked.repairs),
+        "rules": problems.tally.as_json(),
+        "problems": problems.all(),
+    }
+
+
+def _print_validation(result: "DryRun", problems: "Problems", file: Path, rejects: Path | None) -> None:
+    from batch_issuer.cli.rendering import print_problems, print_reading, print_repairs, print_table
+
+    checked = result.checked
+    typer.echo(f"{result.name}: {checked.total:,} rows\n")
+    print_table(
+        [
+            ("valid", _valid(result), "can be sent"),
+            ("invalid", checked.invalid, "need a correction"),
+            ("duplicate", len(result.plan.duplicates), "repeat an earlier row, and are not sent again"),
+        ]
+    )
+    print_problems(problems.tally)
+    print_reading(result.form, result.warnings)
+    print_repairs(checked.repairs)
+    if rejects is not None and checked.invalid:
+        typer.echo(f"\nThe invalid rows: {rejects}")
+    if result.refusal:
+        typer.echo(f"\n{result.refusal}")
+    typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'plan'} {file}")
+
+
+def _valid(result: "DryRun") -> int:
+    return result.checked.total - result.checked.invalid - len(result.plan.duplicates)

@@ -1,4 +1,4 @@
-"""Gathers the rows of a sheet into blocks, without its blank rows, and keeps them within the limits."""
+"""Gathers the rows of a sheet into blocks, without its blank rows and with no cell that is too large."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -21,16 +21,12 @@ class Record(NamedTuple):
 def gather(records: Iterable[Record], limits: Limits, *, name: str) -> Iterator[RawBlock]:
     """Yield the rows that hold anything, some thousands at a time.
 
-    Raises InputRefused where a limit is passed; messages call the file `name`.
+    Raises InputRefused for a cell above the limit; messages call the file `name`.
     """
     block = _empty_block()
-    rows = 0
     for number, cells, kinds in records:
         if not any(cells) or not "".join(cells).strip():
             continue
-        rows += 1
-        if rows > limits.max_rows:
-            raise InputRefused(f"{name} has more than {limits.max_rows:,} data rows; split the file")
         if max(map(len, cells)) > limits.max_cell_chars:
             raise InputRefused(too_large(name, number, limits.max_cell_chars))
         block.numbers.append(number)

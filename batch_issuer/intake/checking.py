@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import numpy as np
@@ -27,9 +27,6 @@ GroupCodes = npt.NDArray[np.int32]
 _GROUP_COLUMNS: Final = list(COLUMNS[1:])
 _COLUMN_ORDER: Final = {name: position for position, name in enumerate(COLUMNS)}
 _NOT_MET: Final = -1
-_NO_ROWS: Final = pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS}).astype(
-    {"customer_id": "int64"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,7 +58,10 @@ class CheckedRows:
 
 
 def check_rows(source: Source) -> Iterator[CheckedRows]:
-    """Yield checked rows in input order, block by block. Raises InputRefused for a file without data rows."""
+    """Yield checked rows in input order, block by block.
+
+    Raises InputRefused for a file without data rows, or with more than the limit, and what reading raises.
+    """
     checker = Checker(source)
     total = 0
     for block in source.blocks():
@@ -98,6 +98,25 @@ class _Valid:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Cells:
+    """What checking rows cell by cell brings."""
+
+    valid: _Valid
+    problems: tuple[InputProblem, ...] = ()
+    repairs: Counter[str] = field(default_factory=Counter)
+    spoiled: frozenset[BadgeUse] = frozenset()
+
+
+_NOTHING: Final = _Valid(
+    rows=np.empty(0, np.uint32),
+    customers=np.empty(0, np.int64),
+    at=np.empty(0, np.int64),
+    keys=(),
+    firsts=np.empty(0, np.uint32),
+)
+
+
 class Checker:
     """Checks the blocks of one file in their order: plain rows all at once, the others cell by cell."""
 
@@ -119,8 +138,8 @@ class Checker:
 
     def _with_plain(self, raw: RawBlock, plain: tuple[int, PlainRows] | None) -> CheckedRows:
         """Check some rows cell by cell, and join the plain ones to them in input order."""
-        frame, problems, repairs, spoiled = self._check_cells(raw)
-        part = _Valid.from_frame(frame)
+        cells = self._check_cells(raw)
+        part = cells.valid
         if plain is None:
             self._meet(part.firsts, part.keys)
             rows, customers, codes = part.rows, part.customers, self._codes(part.keys)[part.at]
@@ -134,11 +153,11 @@ class Checker:
             codes=codes,
             keys=self._keys,
             total=total,
-            problems=problems,
-            repairs=repairs,
+            problems=cells.problems,
+            repairs=cells.repairs,
             raw=raw,
             columns=self._source.columns,
-            spoiled=spoiled,
+            spoiled=cells.spoiled,
         )
 
     def _join(
@@ -198,29 +217,28 @@ class Checker:
         rows = sent[_GROUP_COLUMNS].itertuples(name=None)
         return [tuple(key) if is_right[at] and at not in wrong else None for at, *key in rows]
 
-    def _check_cells(
-        self, raw: RawBlock
-    ) -> tuple[pd.DataFrame, tuple[InputProblem, ...], Counter[str], frozenset[BadgeUse]]:
-        source = self._source
+    def _check_cells(self, raw: RawBlock) -> _Cells:
+        source, rules = self._source, self._source.options.rules
         if not raw.numbers:
-            return _NO_ROWS, (), Counter(), frozenset()
+            return _Cells(valid=_NOTHING)
         frame, repairs = repair(frame_of(raw, source.columns), timezone=source.options.timezone)
         misled = list(_misleading_cells(raw, source))
         told = {(problem.row, problem.column) for problem in misled}
-        found = source.options.rules.find_problems(frame)
         problems = [
             *_surplus_fields(raw, source.columns),
             *misled,
-            *(problem for problem in found if (problem.row, problem.column) not in told),
+            *(found for found in rules.find_problems(frame) if (found.row, found.column) not in told),
         ]
         problems.sort(key=lambda problem: (problem.row, _COLUMN_ORDER.get(problem.column, -1)))
-        invalid = list({problem.row for problem in problems})
-        is_invalid = frame.index.isin(invalid)
+        is_invalid = frame.index.isin(list({problem.row for problem in problems}))
         valid = frame[~is_invalid]
-        spoiled = distinct_uses(frame[is_invalid]) if invalid else []
-        uses = frozenset(filter(None, (source.options.rules.sound_use(use) for use in spoiled)))
-        valid = valid.assign(customer_id=valid["customer_id"].astype("int64"))
-        return valid, tuple(problems), repairs, uses
+        spoiled = distinct_uses(frame[is_invalid]) if problems else []
+        return _Cells(
+            valid=_Valid.from_frame(valid.assign(customer_id=valid["customer_id"].astype("int64"))),
+            problems=tuple(problems),
+            repairs=repairs,
+            spoiled=frozenset(filter(None, map(rules.sound_use, spoiled))),
+        )
 
 
 def _surplus_fields(raw: RawBlock, columns: Columns) -> Iterator[InputProblem]:

@@ -26,6 +26,8 @@ Approve = Callable[[Sequence[Combination]], Sequence[Combination | None]]
 _GROUP_COLUMNS: Final = COLUMNS[1:]
 _LUT_SIZE: Final = 1 << 20
 _MOST_MIXED: Final = 1 << 62
+_MOST_REMEMBERED: Final = 1 << 20
+"""Combinations: where nearly each row has its own, remembering them takes memory and saves nothing."""
 _ONE, _NINE = b"19"
 _SHORT_ID: Final = "^[1-9][0-9]{0,17}$"
 
@@ -49,6 +51,7 @@ class PlainReader:
     sent: list[Combination | None] = field(default_factory=list)
     """For each combination what is sent for it, or None where it is not right as it stands."""
     _codes: dict[Combination, int] = field(default_factory=dict)
+    _is_right: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
 
     def read(self, block: ColumnBlock) -> PlainRows:
         """Tell the plain rows of a block from the others."""
@@ -58,8 +61,7 @@ class PlainReader:
         if codes is None:
             return _nothing_plain(block)
         customers, is_plain = plain_ids(block.column(self.columns.positions["customer_id"]))
-        is_right = np.fromiter((sent is not None for sent in self.sent), np.bool_, count=len(self.sent))
-        is_plain = is_plain & is_right[codes]
+        is_plain = is_plain & self._is_right[codes]
         for at in range(len(self.columns.header), block.width):
             cells = block.column(at)
             if pc.max(pc.binary_length(cells)).as_py():
@@ -80,7 +82,7 @@ class PlainReader:
             texts = cells.dictionary.to_pylist()
             values.append([text if text.strip() else default for text in texts] if default else texts)
             indices.append(np.asarray(cells.indices))
-        if math.prod(map(len, values)) > _MOST_MIXED:
+        if math.prod(map(len, values)) > _MOST_MIXED or len(self._codes) > _MOST_REMEMBERED:
             return None
         mixed = np.zeros(len(block), dtype=np.int64)
         for texts, index in zip(values, indices, strict=True):
@@ -98,6 +100,8 @@ class PlainReader:
             for one, sent in zip(new, self.approve(new), strict=True):
                 self._codes[one] = len(self.sent)
                 self.sent.append(sent)
+            right = np.array([sent is not None for sent in self.sent[len(self._is_right) :]], dtype=np.bool_)
+            self._is_right = np.concatenate([self._is_right, right])
 
 
 def _nothing_plain(block: ColumnBlock) -> PlainRows:

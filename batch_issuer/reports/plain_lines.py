@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -78,29 +78,22 @@ class PlainRequest:
         if stage is not Stage.SUBMITTED or settlement.outcome is not None:  # the same for all of them
             return cls._like(request, row_outcome(stage, settlement, customers[0]))
         became = [row_outcome(stage, settlement, customer) for customer in customers]
-        if all(one.outcome is not Outcome.ISSUED for one in became):
-            return cls._like(request, became[0], others=request.rows)
+        issued = [one for one in became if one.outcome is Outcome.ISSUED]
         is_issued = np.array([one.outcome is Outcome.ISSUED for one in became])
-        issued = next(one for one in became if one.outcome is Outcome.ISSUED)
-        ids = [_cell(one.issued_id) for one in became if one.outcome is Outcome.ISSUED]
-        return cls._like(
-            request,
-            issued,
+        return replace(
+            cls._like(request, issued[0] if issued else became[0]),
             others=request.rows[~is_issued],
             issued_rows=request.rows[is_issued],
-            issued_ids=np.array(ids, dtype=np.object_),
+            issued_ids=np.array([_cell(one.issued_id) for one in issued], dtype=np.object_),
         )
 
     @classmethod
-    def _like(
-        cls, request: RequestRows, outcome: RowOutcome, **rows: npt.NDArray[np.generic]
-    ) -> "PlainRequest":
+    def _like(cls, request: RequestRows, outcome: RowOutcome) -> "PlainRequest":
         return cls(
             outcome=outcome.outcome,
             before=csv_line(request_cells_before(request.record, outcome))[:-2],
             behind=csv_line(request_cells_behind(request.record, outcome)),
             error=outcome.error,
-            **rows,  # type: ignore[arg-type]  # the fields of these names
         )
 
 
