@@ -155,7 +155,7 @@ def _explain_customer_id(cell: str) -> Finding | None:
         return Finding(Rule.MISSING)
     if _has_invisible(cell):
         return Finding(Rule.CONTROL_CHARACTER)
-    if any(char.isnumeric() and not char.isascii() for char in cell):
+    if not cell.isascii() and any(char.isnumeric() and not char.isascii() for char in cell):
         return Finding(Rule.NON_ASCII_DIGITS)
     shapes = (rule for rule, shape in _ID_SHAPES if shape.fullmatch(cell))
     return Finding(next(shapes, Rule.NOT_A_NUMBER))
@@ -202,7 +202,9 @@ def _error_hint(cell: str) -> str:
 
 
 def _has_invisible(cell: str) -> bool:
-    return any(unicodedata.category(char) in {"Cc", "Cf"} for char in cell)
+    return not (cell.isascii() and cell.isprintable()) and any(
+        unicodedata.category(char) in {"Cc", "Cf"} for char in cell
+    )
 
 
 _EXPLAIN: Final[dict[str, Callable[[str], Finding | None]]] = {

@@ -102,7 +102,7 @@ Block = RawBlock | ColumnBlock
 
 
 def _is_filled(cells: Sequence[str]) -> bool:
-    return any(cell.strip() for cell in cells)
+    return bool("".join(cells).strip())
 
 
 class Sheet(Protocol):
