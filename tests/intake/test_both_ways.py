@@ -21,7 +21,7 @@ from tests.fuzz.reader import change
 from .sheets import BADGE, FULL_HEADER, as_csv, options, write
 from .test_any_sheet import FULL, TEXT_ROWS, Row
 
-LIMITS = Limits(max_rows=60, max_cell_chars=150)
+LIMITS = Limits(max_rows=10**9, max_cell_chars=150)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +130,15 @@ def test_corner_cases_are_read_alike_both_ways(tmp_path: Path, text: str, part_b
     path = write(tmp_path, text)
     agree(path, part_bytes)
     agree(path, part_bytes, defaults={"badge_meta_id": BADGE, "issue_event_date": "2026-01-31"})
+
+
+@pytest.mark.parametrize("part_bytes", [1, 40, 10**6])
+def test_too_many_rows_are_refused_alike_both_ways(tmp_path: Path, part_bytes: int) -> None:
+    path = write(tmp_path, TIDY)
+
+    agree(path, part_bytes, limits=Limits(max_rows=39))
+    agree(path, part_bytes, limits=Limits(max_rows=38))
+    assert "more than 38 data rows" in told(path, part_bytes=part_bytes, limits=Limits(max_rows=38))
 
 
 def test_a_tidy_file_is_read_as_columns_and_only_its_odd_part_cell_by_cell(tmp_path: Path) -> None:
