@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from batch_issuer.errors import InputRefused, UsageError
@@ -99,12 +99,14 @@ TIDY = f"{FULL_HEADER},note\n" + "".join(
 )
 
 
-@given(seed=st.integers(0, 10**9), part_bytes=st.integers(50, 2_000))
+@given(seed=st.integers(0, 10**9), part_bytes=st.integers(200, 4_000))
 @settings(max_examples=50)
 def test_any_broken_text_is_read_or_refused_alike_both_ways(seed: int, part_bytes: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - it breaks files, no codes
+    text = change(TIDY.encode(), chance)
+    assume(len(text) < 10 * len(TIDY))  # larger ones only take longer
     with tempfile.TemporaryDirectory() as folder:
-        agree(write(Path(folder), change(TIDY.encode(), chance)), part_bytes, limits=LIMITS)
+        agree(write(Path(folder), text), part_bytes, limits=LIMITS)
 
 
 @pytest.mark.parametrize(
