@@ -73,6 +73,12 @@ def agree(path: Path, part_bytes: int, **how: Any) -> None:
     assert told(path, part_bytes=part_bytes, **how) == told(path, part_bytes=None, **how)
 
 
+def agree_or_refuse(path: Path, part_bytes: int, **how: Any) -> None:
+    """Compare; where a file has several faults that refuse it, either may be told first."""
+    either = told(path, part_bytes=part_bytes, **how), told(path, part_bytes=None, **how)
+    assert either[0] == either[1] or all(isinstance(one, str) for one in either)
+
+
 @given(
     sheet=TEXT_ROWS,
     delimiter=st.sampled_from(",;\t|"),
@@ -106,7 +112,7 @@ def test_any_broken_text_is_read_or_refused_alike_both_ways(seed: int, part_byte
     text = change(TIDY.encode(), chance)
     assume(len(text) < 10 * len(TIDY))  # larger ones only take longer
     with tempfile.TemporaryDirectory() as folder:
-        agree(write(Path(folder), text), part_bytes, limits=LIMITS)
+        agree_or_refuse(write(Path(folder), text), part_bytes, limits=LIMITS)
 
 
 @pytest.mark.parametrize(
