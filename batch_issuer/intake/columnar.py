@@ -53,12 +53,13 @@ class ColumnReader:
 
     def _without_header(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         """Cut the header off where it is a plain line; else the long way leaves it out."""
-        for part in parts:
-            end = part.find(b"\n") + 1
-            if not self.number and end and _count_plain_rows(part[:end], self.delimiter) == 1:
-                self.number, part = 1, part[end:]  # noqa: PLW2901 - what is left of it
-            if part:
-                yield part
+        first = next(parts, b"")
+        end = first.find(b"\n") + 1
+        if end and _count_plain_rows(first[:end], self.delimiter) == 1:
+            self.number, first = 1, first[end:]
+        if first:
+            yield first
+        yield from parts
 
     def _parse(self, part: bytes) -> pa.Table | None:
         """Read a part as columns, or return None where it is not plain."""

@@ -85,13 +85,21 @@ def agree_or_refuse(path: Path, part_bytes: int, **how: Any) -> None:
     line_end=st.sampled_from(("\r\n", "\n", "\r")),
     encoding=st.sampled_from(("utf-8", "utf-8-sig", "utf-16")),
     quote_all=st.booleans(),
+    title=st.sampled_from(("", "note", 'a "note"', "two\nlines", "x|y;z,\t")),
     part_bytes=st.integers(30, 900),
 )
 @settings(max_examples=40)
 def test_any_sheet_is_read_alike_both_ways(
-    sheet: list[Row], delimiter: str, line_end: str, encoding: str, *, quote_all: bool, part_bytes: int
+    sheet: list[Row],
+    delimiter: str,
+    line_end: str,
+    encoding: str,
+    *,
+    quote_all: bool,
+    title: str,
+    part_bytes: int,
 ) -> None:
-    records = [FULL, *(row.cells for row in sheet)]
+    records = [[*FULL, title], *(row.cells for row in sheet)]
     text = as_csv(records, line_end=line_end, delimiter=delimiter, quote_all=quote_all)
     with tempfile.TemporaryDirectory() as folder:
         agree(write(Path(folder), text.encode(encoding)), part_bytes, limits=LIMITS)
@@ -130,6 +138,9 @@ def test_any_broken_text_is_read_or_refused_alike_both_ways(seed: int, part_byte
         f'customer,badge\n"1","{BADGE}"\n1,"{BADGE}"x\n2,{BADGE}"\n',
         f'customer,badge,n\n1,{BADGE},"two\nlines"\n2,{BADGE},"more\r\nlines"\n3,{BADGE},"open\n',
         f"customer,badge\n1,{BADGE}\n\n\n2,{BADGE}\n,\n3,{BADGE}\n",
+        TIDY.replace("reference_id", '"reference\nid"', 1),
+        TIDY.replace("reference_id", 're"ference_id', 1),
+        TIDY.replace("note", '"a ""note"""', 1),
         f"customer,badge\n\ufeff1,{BADGE}\n2,{BADGE}\n",
     ],
 )
