@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from batch_issuer.errors import InputRefused
-from batch_issuer.intake.sheets import CellKind, Limits, RawBlock
+from batch_issuer.intake.sheets import CellKind, Limits, RawBlock, is_filled
 
 BLOCK_ROWS: Final = 20_000
 _NO_KINDS: Final[Mapping[int, CellKind]] = {}
@@ -23,9 +23,9 @@ def gather(records: Iterable[Record], limits: Limits, *, name: str) -> Iterator[
 
     Raises InputRefused for a cell above the limit; messages call the file `name`.
     """
-    block = _empty_block()
+    block = RawBlock(numbers=[], cells=[])
     for number, cells, kinds in records:
-        if not any(cells) or not "".join(cells).strip():
+        if not is_filled(cells):
             continue
         if max(map(len, cells)) > limits.max_cell_chars:
             raise InputRefused(too_large(name, number, limits.max_cell_chars))
@@ -35,14 +35,14 @@ def gather(records: Iterable[Record], limits: Limits, *, name: str) -> Iterator[
             block.kinds[number] = kinds
         if len(block.numbers) == BLOCK_ROWS:
             yield block
-            block = _empty_block()
+            block = RawBlock(numbers=[], cells=[])
     if block.numbers:
         yield block
 
 
 def header_of(cells: list[str], *, name: str) -> list[str]:
     """Return the cells of row 1 as a header, without empty ones at its end. Raises InputRefused."""
-    if not any(cell.strip() for cell in cells):
+    if not is_filled(cells):
         raise InputRefused(f"{name}: row 1 is empty; the first row must hold the column names")
     return without_empty_end(cells)
 
@@ -59,7 +59,3 @@ def too_large(name: str, row: int, chars: int) -> str:
         f"{name}: row {row} has a cell of more than {chars:,} characters; "
         "shorten it, or, in a text file, look for a quote that is opened there and closed much later"
     )
-
-
-def _empty_block() -> RawBlock:
-    return RawBlock(numbers=[], cells=[], kinds={})

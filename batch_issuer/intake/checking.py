@@ -13,7 +13,7 @@ from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
 from batch_issuer.errors import InputRefused
-from batch_issuer.intake.columns import COLUMNS, Columns
+from batch_issuer.intake.columns import COLUMNS, GROUP_COLUMNS, Columns
 from batch_issuer.intake.plain import PlainReader, PlainRows
 from batch_issuer.intake.repairs import frame_of, repair
 from batch_issuer.intake.schema import distinct_uses
@@ -24,7 +24,7 @@ GroupKey = tuple[str, ...]
 """Badge, owner type, reference and event date, as they are sent."""
 GroupCodes = npt.NDArray[np.int32]
 
-_GROUP_COLUMNS: Final = list(COLUMNS[1:])
+_GROUP: Final = list(GROUP_COLUMNS)
 _COLUMN_ORDER: Final = {name: position for position, name in enumerate(COLUMNS)}
 _NOT_MET: Final = -1
 
@@ -88,11 +88,11 @@ class _Valid:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Self:
-        distinct = frame[_GROUP_COLUMNS].drop_duplicates()
+        distinct = frame[_GROUP].drop_duplicates()
         return cls(
             rows=frame.index.to_numpy(dtype=np.uint32),
             customers=frame["customer_id"].to_numpy(dtype=np.int64),
-            at=np.asarray(frame.groupby(_GROUP_COLUMNS, sort=False).ngroup(), dtype=np.int64),
+            at=np.asarray(frame.groupby(_GROUP, sort=False).ngroup(), dtype=np.int64),
             keys=[tuple(key) for key in distinct.itertuples(index=False)],
             firsts=distinct.index.to_numpy(dtype=np.uint32),
         )
@@ -209,12 +209,12 @@ class Checker:
     def _approve(self, combinations: Sequence[GroupKey]) -> list[GroupKey | None]:
         """Say what is sent for cells as they were read, where they need no repair and break no rule."""
         options = self._source.options
-        cells = pd.DataFrame(combinations, columns=_GROUP_COLUMNS, dtype="str")
+        cells = pd.DataFrame(combinations, columns=_GROUP, dtype="str")
         cells.insert(0, "customer_id", pd.Series("1", index=cells.index, dtype="str"))
         sent, _ = repair(cells, timezone=options.timezone)
         is_right = ~(cells != cells.apply(lambda column: column.str.strip())).any(axis=1)
         wrong = {problem.row for problem in options.rules.find_problems(sent)}
-        rows = sent[_GROUP_COLUMNS].itertuples(name=None)
+        rows = sent[_GROUP].itertuples(name=None)
         return [tuple(key) if is_right[at] and at not in wrong else None for at, *key in rows]
 
     def _check_cells(self, raw: RawBlock) -> _Cells:

@@ -16,6 +16,8 @@ COLUMNS: Final[tuple[str, ...]] = (
     "reference_id",
     "issue_event_date",
 )
+GROUP_COLUMNS: Final = COLUMNS[1:]
+"""What rows must share to travel in one request."""
 REQUIRED: Final = ("customer_id", "badge_meta_id")
 ALIASES: Final = {
     "customer": "customer_id",

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_issuer.batch.requests import CustomerIds
-from batch_issuer.intake.columns import COLUMNS, Columns
+from batch_issuer.intake.columns import GROUP_COLUMNS, Columns
 from batch_issuer.intake.sheets import ColumnBlock
 
 Combination = tuple[str, ...]
@@ -23,7 +23,6 @@ Combination = tuple[str, ...]
 Approve = Callable[[Sequence[Combination]], Sequence[Combination | None]]
 """Says for cells as they were read what is sent for them; None where they need a repair or break a rule."""
 
-_GROUP_COLUMNS: Final = COLUMNS[1:]
 _LUT_SIZE: Final = 1 << 20
 _MOST_MIXED: Final = 1 << 62
 _MOST_REMEMBERED: Final = 1 << 20
@@ -34,7 +33,7 @@ _SHORT_ID: Final = "^[1-9][0-9]{0,17}$"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlainRows:
-    """What one block holds: `codes[i]` is the combination of row `i`, an index of `combinations`."""
+    """What one block holds: `codes[i]` is the combination of row `i`, an index of its reader's `sent`."""
 
     is_plain: npt.NDArray[np.bool_]
     customers: CustomerIds
@@ -72,7 +71,7 @@ class PlainReader:
         """Give each row the code of its combination, approving those that are new; None if too many are."""
         values: list[list[str]] = []
         indices: list[npt.NDArray[np.int32] | None] = []
-        for name in _GROUP_COLUMNS:
+        for name in GROUP_COLUMNS:
             at, default = self.columns.positions.get(name), self.columns.defaults.get(name, "")
             if at is None:
                 values.append([default])
@@ -82,13 +81,14 @@ class PlainReader:
             texts = cells.dictionary.to_pylist()
             values.append([text if text.strip() else default for text in texts] if default else texts)
             indices.append(np.asarray(cells.indices))
-        if math.prod(map(len, values)) > _MOST_MIXED or len(self._codes) > _MOST_REMEMBERED:
+        size = math.prod(map(len, values))
+        if size > _MOST_MIXED or len(self._codes) > _MOST_REMEMBERED:
             return None
         mixed = np.zeros(len(block), dtype=np.int64)
         for texts, index in zip(values, indices, strict=True):
             if index is not None:
                 mixed = mixed * len(texts) + index
-        distinct, inverse = _distinct(mixed, math.prod(map(len, values)))
+        distinct, inverse = _distinct(mixed, size)
         met = [_combination(int(number), values) for number in distinct.tolist()]
         self._meet(met)
         codes = np.fromiter((self._codes[one] for one in met), np.int32, count=len(met))

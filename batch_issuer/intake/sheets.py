@@ -94,14 +94,15 @@ class ColumnBlock:
             return RawBlock(numbers=[], cells=[])
         chosen, at = self.table.take(rows), rows.tolist()
         cells = zip(*(column.to_pylist() for column in chosen.columns), strict=True)
-        kept = [(self.first + i, list(row)) for i, row in zip(at, cells, strict=True) if _is_filled(row)]
+        kept = [(self.first + i, list(row)) for i, row in zip(at, cells, strict=True) if is_filled(row)]
         return RawBlock(numbers=[number for number, _ in kept], cells=[row for _, row in kept])
 
 
 Block = RawBlock | ColumnBlock
 
 
-def _is_filled(cells: Sequence[str]) -> bool:
+def is_filled(cells: Sequence[str]) -> bool:
+    """Tell whether a row holds anything but blanks."""
     return bool("".join(cells).strip())
 
 

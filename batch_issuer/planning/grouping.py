@@ -1,18 +1,18 @@
 """Gathers checked rows into one compact table: a customer, a group code and a row number for each row."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from batch_issuer.batch.requests import CustomerIds, Group, RowNumbers
-from batch_issuer.intake import COLUMNS, CheckedRows, GroupCodes, GroupKey
+from batch_issuer.intake import GROUP_COLUMNS, CheckedRows, GroupCodes, GroupKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 N = TypeVar("N", bound=np.generic)
-
-GROUP_COLUMNS: Final[Sequence[str]] = COLUMNS[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,6 +1,6 @@
 """What became of each input row: the ledger's record joined, block by block, to the rows as read."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -81,29 +81,16 @@ class Accounts:
         needed = np.unique(np.concatenate([carried, self._carriers(repeated)]))
         needed = needed[needed >= 0]
         self._load(set(needed.tolist()))
-        is_plain = self._find_plain(rows, carried, needed, plain)
+        requests = [self._loaded[n].plain for n in needed.tolist()]
+        which = np.searchsorted(needed, carried)
+        is_plain = (carried >= 0) & _can_be_plain(rows, requests, which, plain)
         raw = block.raw(np.flatnonzero(~is_plain))
         others = tuple(self._others(raw, repeats, held))
         if not is_plain.any():
             return AccountedBlock(plain=None, others=others)
-        requests = [self._loaded[n].plain for n in needed.tolist()]
-        which = np.searchsorted(needed, carried[is_plain])
-        customers = self._customer_of_row[rows[is_plain]]
-        return AccountedBlock(plain=plain_lines(rows[is_plain], customers, requests, which), others=others)
-
-    def _find_plain(
-        self,
-        rows: RowNumbers,
-        carried: npt.NDArray[np.int32],
-        needed: npt.NDArray[np.int32],
-        plain: Container[Outcome],
-    ) -> npt.NDArray[np.bool_]:
-        requests = [self._loaded[n].plain for n in needed.tolist()]
-        can = np.array([request.outcome in plain for request in requests], dtype=np.bool_)
-        is_plain = carried >= 0
-        is_plain[is_plain] = can[np.searchsorted(needed, carried[is_plain])]
-        others = np.concatenate([request.others for request in requests] or [np.empty(0, np.uint32)])
-        return is_plain & ~np.isin(rows, others)
+        rows = rows[is_plain]
+        lines = plain_lines(rows, self._customer_of_row[rows], requests, which[is_plain])
+        return AccountedBlock(plain=lines, others=others)
 
     def _others(
         self, raw: RawBlock, repeats: Mapping[int, int], held: Mapping[int, HeldRow]
@@ -168,6 +155,18 @@ class Accounts:
         if row in held:
             return _held(row, cells, held[row])
         return self._loaded[int(self._request_of_row[row])].account(row, cells)
+
+
+def _can_be_plain(
+    rows: RowNumbers,
+    requests: Sequence[PlainRequest],
+    which: npt.NDArray[np.intp],
+    plain: Container[Outcome],
+) -> npt.NDArray[np.bool_]:
+    """Tell the rows whose request, if they have one, gives them a line that nothing else is said of."""
+    can = np.array([*(request.outcome in plain for request in requests), False])
+    others = np.concatenate([request.others for request in requests] or [np.empty(0, np.uint32)])
+    return can[which] & ~np.isin(rows, others)
 
 
 class _LoadedRequest:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.requests import Group, IssueRequest
-from batch_issuer.intake import CheckedRows, GroupKey, RawBlock
+from batch_issuer.intake import GROUP_COLUMNS, CheckedRows, GroupKey, RawBlock
 from batch_issuer.intake.columns import Columns
 from batch_issuer.planning import Plan, RowCollector, plan_requests
-from batch_issuer.planning.grouping import GROUP_COLUMNS
 
 BATCH = BatchId("20260131-081500-0a1b2c")
 GROUPS = (

@@ -13,10 +13,10 @@ from batch_issuer.intake.workbooks.cells import Cell, read_slices
 from batch_issuer.intake.workbooks.package import EXPLANATION, Package, SheetPart, open_package
 from batch_issuer.intake.workbooks.slices import SLICE_BYTES, Slicer
 
-EXACT: Final = 2**53
+_EXACT: Final = 2**53
 """The largest whole number up to which a workbook, which keeps doubles, keeps each."""
 _SHOWN_SHEETS: Final = 5
-SIGNIFICANT: Final = 15
+_SIGNIFICANT: Final = 15
 """Digits of a number that Excel keeps and shows."""
 
 
@@ -109,7 +109,7 @@ def _as_text(row: Sequence[Cell]) -> tuple[list[str], dict[int, CellKind]]:
             continue
         if isinstance(cell, date | time | timedelta):
             kinds[at] = CellKind.DATE
-        elif isinstance(cell, float) and abs(cell) > EXACT:
+        elif isinstance(cell, float) and abs(cell) > _EXACT:
             kinds[at] = CellKind.ROUNDED
         texts.append(_text_of(cell))
     return without_empty_end(texts), kinds
@@ -119,10 +119,10 @@ def _text_of(cell: Cell) -> str:
     match cell:
         case bool():
             return str(cell).upper()
-        case float() if cell.is_integer() and abs(cell) <= EXACT:
+        case float() if cell.is_integer() and abs(cell) <= _EXACT:
             return str(int(cell))
         case float():
-            return f"{cell:.{SIGNIFICANT}g}".upper()
+            return f"{cell:.{_SIGNIFICANT}g}".upper()
         case date() | time():
             return cell.isoformat()
         case _:
