@@ -6,11 +6,14 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from batch_issuer.sandbox import Credentials
 from batch_issuer.settings import load_settings, unknown_variables
@@ -24,9 +27,24 @@ REGISTRY = re.compile(r"\b(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com|io)\b",
 HOME = re.compile(r"(?<![\w.:*/-])/(?:home|root|Users)/\w")
 
 
+def locked(lock_file: str) -> dict[str, Requirement]:
+    """Return each package's `name[extras]==version`, without its marker and hashes."""
+    text = (ROOT / lock_file).read_text()
+    lines = re.findall(r"^[\w.\[\],-]+==[^\s;\\]+", text, re.MULTILINE)
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
 def pins(lock_file: str) -> set[str]:
-    """Return the `name==version` of each package, without its marker and hashes."""
-    return set(re.findall(r"^[\w.-]+==[^\s;\\]+", (ROOT / lock_file).read_text(), re.MULTILINE))
+    """Return the `name==version` of each package."""
+    return {f"{found.name}{found.specifier}" for found in locked(lock_file).values()}
+
+
+def asked_with_extras(package: str) -> Iterator[Requirement]:
+    """Yield what an installed package always needs of others in a richer form."""
+    with suppress(PackageNotFoundError):  # for another system or Python
+        for wanted in map(Requirement, requires(package) or ()):
+            if wanted.extras and (wanted.marker is None or wanted.marker.evaluate({"extra": ""})):
+                yield wanted
 
 
 def read_template(name: str) -> list[list[str]]:
@@ -71,9 +89,18 @@ def test_the_runtime_lock_is_part_of_the_development_lock() -> None:
     assert runtime < development
 
 
+@pytest.mark.parametrize("lock_file", LOCK_FILES)
+def test_a_package_that_another_asks_for_with_an_extra_is_locked_with_it(lock_file: str) -> None:
+    # else the pip that comes with Python 3.11 takes the newest release for it, which has no hash here
+    found = locked(lock_file)
+    asked = [wanted for name in ("batch_issuer", *found) for wanted in asked_with_extras(name)]
+    missing = [str(wanted) for wanted in asked if not wanted.extras <= found[wanted.name].extras]
+    assert asked
+    assert missing == []
+
+
 def test_the_runtime_lock_holds_the_drivers_of_every_ledger() -> None:
-    locked = {pin.split("==")[0] for pin in pins("requirements.lock")}
-    assert {"aiosqlite", "psycopg", "psycopg-binary"} <= locked
+    assert {"aiosqlite", "psycopg", "psycopg-binary"} <= locked("requirements.lock").keys()
 
 
 def test_the_blank_template_holds_the_header_alone() -> None:
