@@ -40,4 +40,4 @@ class Clock:
 
 def format_instant(instant: datetime) -> str:
     """Write an instant in UTC with whole seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -1,6 +1,8 @@
 """Sends what is not sent of a batch, and follows it: the one way for every command that sends."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
@@ -87,7 +89,8 @@ async def _submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Sto
         on_rest=lambda _: services.progress.request_at_rest(),
     )
     while True:
-        stop = await submitter.submit_all(_unsent(services.ledger, batch.batch))
+        async with aclosing(_unsent(services.ledger, batch.batch)) as unsent:
+            stop = await submitter.submit_all(unsent)
         if stop is not None or services.stopping.is_set():
             return stop
         resolved = await resolve_doubts(
@@ -116,14 +119,28 @@ def _unresolved(failure: Answer) -> Stop:
     )
 
 
-async def _unsent(ledger: Ledger, batch: BatchId) -> AsyncIterator[Unsent]:
-    """Yield the unsent requests in order of chunks, holding few of them at a time."""
+async def _unsent(ledger: Ledger, batch: BatchId) -> AsyncGenerator[Unsent]:
+    """Yield the unsent requests in order of chunks, holding few of them at a time.
+
+    The next ones are read while those before are sent: no sender waits for them.
+    """
     after = (0, "", 0)
-    while block := await ledger.read(unsent_requests, batch, after, _UNSENT_AT_ONCE):
-        for unsent in block:
-            yield unsent
-        last = block[-1].request
-        after = (last.chunk, last.halvings, last.generation)
+    ahead = _read_unsent(ledger, batch, after)
+    try:
+        while block := await ahead:
+            last = block[-1].request
+            after = (last.chunk, last.halvings, last.generation)
+            ahead = _read_unsent(ledger, batch, after)
+            for unsent in block:
+                yield unsent
+    finally:
+        ahead.cancel()
+        await asyncio.wait({ahead})
+
+
+def _read_unsent(ledger: Ledger, batch: BatchId, after: tuple[int, str, int]) -> asyncio.Task[list[Unsent]]:
+    reading = ledger.read(unsent_requests, batch, after, _UNSENT_AT_ONCE)
+    return asyncio.create_task(reading, name="read unsent requests")
 
 
 async def read_open(api: Api, batch: Batch) -> Reading:

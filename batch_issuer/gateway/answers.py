@@ -106,14 +106,15 @@ def _read_change(
     retry_after: float | None,
 ) -> Answer:
     content = read_json(body)
-    said = _named_request(content, redact)
+    said = _named_request(content, redact) if 200 <= status < 300 else None  # noqa: PLR2004 - HTTP's own classes
+    is_repeat = names_code(content, _REPEATED_REQUEST_ID)
+    if said is not None and is_ours(said) and not is_repeat:
+        return Answer(kind=AnswerKind.OK, http_status=status, said=said)
     error = read_error(content, redact) or bare_error(status, content)
     match status:
-        case _ if names_code(content, _REPEATED_REQUEST_ID):
+        case _ if is_repeat:
             kind = AnswerKind.IN_DOUBT  # an earlier request of this id exists
-        case _ if 200 <= status < 300 and said is not None:  # noqa: PLR2004 - HTTP's own classes
-            if is_ours(said):
-                return Answer(kind=AnswerKind.OK, http_status=status, said=said)
+        case _ if said is not None:
             kind, error = AnswerKind.IN_DOUBT, ServerError(message="the answer names another request")
         case 429:
             kind = AnswerKind.RATE_LIMITED

@@ -36,6 +36,9 @@ _IDLE_SECONDS: Final = 4.0
 """Reuse a connection only this long: one that the server is closing would put a POST in doubt."""
 _LARGEST_BODY: Final = 256 * 1024 * 1024
 
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+_REPEATED_UNSEEN: Final = frozenset({"GET", "PUT"})
+"""What aiohttp sends again by itself where a reused connection breaks; a POST it does not."""
 _NEVER_OPENED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
@@ -74,6 +77,13 @@ class Client:
         self._timeout_seconds = timeout_seconds
         login = access.login
         self._credentials = Credentials(self._fetch_token if isinstance(login, OAuthClient) else login, clock)
+        caller = {
+            "X-CAP-API-AUTH-ORG-ID": access.org_id,
+            "X-CAP-UI-AUTH-TOKEN": access.ui_auth_token,
+        }
+        self._caller = {name: value for name, value in caller.items() if value}
+        """Names the organisation and the user who makes or decides."""
+        self._submit_path = f"{access.workflow_path}/ISSUE-BADGE"
 
     @property
     def can_renew(self) -> bool:
@@ -82,10 +92,8 @@ class Client:
 
     async def submit(self, request: IssueRequest, inner: InnerCall) -> Answer:
         """POST one request."""
-        path = f"{self._access.workflow_path}/ISSUE-BADGE"
-        received = await self._call(
-            "POST", path, headers=self._caller(), body=issue_badge_body(request, inner)
-        )
+        body = issue_badge_body(request, inner)
+        received = await self._call("POST", self._submit_path, headers=self._caller, body=body)
         if isinstance(received, Answer):
             return received
         answer = read_submission(
@@ -101,7 +109,7 @@ class Client:
         """PUT a checker's decision on one request."""
         body = decision_body(workflow_request_id, approve=approve, message=message)
         path = f"{self._access.requests_path}/ISSUE-BADGE"
-        received = await self._call("PUT", path, headers=self._caller(), body=body)
+        received = await self._call("PUT", path, headers=self._caller, body=body)
         if isinstance(received, Answer):
             return received
         answer = read_decision(
@@ -137,27 +145,19 @@ class Client:
             retry_after=received.retry_after,
         )
 
-    def _caller(self) -> dict[str, str]:
-        """Name the organisation and the user who makes or decides."""
-        return {
-            "X-CAP-API-AUTH-ORG-ID": self._access.org_id,
-            "X-CAP-UI-AUTH-TOKEN": self._access.ui_auth_token,
-        }
-
     async def _call(
         self,
         method: str,
         path: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> _Received | Answer:
         proof = await self._credentials.headers()
         if isinstance(proof, Answer):
             return proof
-        given = {name: value for name, value in (headers or {}).items() if value}
-        received = await self._exchange(method, path, headers={**proof, **given}, query=query, body=body)
+        received = await self._exchange(method, path, headers={**proof, **headers}, query=query, body=body)
         if isinstance(received, _Received) and received.status == 401:  # noqa: PLR2004 - Unauthorized
             self._credentials.forget(proof)
         return received
@@ -185,7 +185,7 @@ class Client:
     ) -> _Received | Answer:
         """Send and receive once; what aiohttp raises becomes "not reached" or "in doubt"."""
         if body is not None:
-            headers = {**headers, "Content-Type": "application/json"}
+            headers["Content-Type"] = "application/json"
         try:
             async with self._session.request(
                 method,
@@ -194,8 +194,10 @@ class Client:
                 params=query,
                 data=body,
                 allow_redirects=False,
+                middlewares=None if method in _REPEATED_UNSEEN else (),
             ) as response:
-                retry_after = read_retry_after(response.headers.get("Retry-After"), now=self._clock.now())
+                asked = response.headers.get("Retry-After")
+                retry_after = read_retry_after(asked, now=self._clock.now()) if asked else None
                 return _Received(status=response.status, body=await _read(response), retry_after=retry_after)
         except _NEVER_OPENED as exc:
             return _failure(AnswerKind.NOT_REACHED, "no connection", exc)
@@ -225,6 +227,9 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """Read a body of bounded size; more than that can be no answer of this API."""
+    size = None if "Content-Encoding" in response.headers else response.content_length
+    if size is not None and size <= _LARGEST_BODY:
+        return await response.read()
     parts: list[bytes] = []
     size = 0
     async for part in response.content.iter_chunked(1 << 16):

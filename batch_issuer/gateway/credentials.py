@@ -1,7 +1,7 @@
 """Credentials for each call: Basic as given, or an OAuth token that is renewed before it expires."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,33 +29,37 @@ class Credentials:
 
     def __init__(self, source: BasicLogin | Callable[[], Awaitable[Token | Answer]], clock: Clock) -> None:
         """Take a Basic login, or what fetches a token (and returns an Answer where that failed)."""
-        self._source = source
+        if isinstance(source, BasicLogin):
+            self._known: dict[str, str] = {"Authorization": source.authorization}
+            self._fetch = None
+        else:
+            self._known = {}
+            self._fetch = source
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
-        self._token = ""
         self._renew_at: datetime | None = None
 
     @property
     def can_renew(self) -> bool:
         """Whether a 401 may be answered by a fresh token."""
-        return not isinstance(self._source, BasicLogin)
+        return self._fetch is not None
 
-    async def headers(self) -> dict[str, str] | Answer:
+    async def headers(self) -> Mapping[str, str] | Answer:
         """Return the headers, or the answer that says why there are none."""
-        if isinstance(self._source, BasicLogin):
-            return {"Authorization": self._source.authorization}
+        if self._fetch is None:
+            return self._known
         async with self._one_at_a_time:
             if self._renew_at is None or self._clock.now() >= self._renew_at:
-                fetched = await self._source()
+                fetched = await self._fetch()
                 if isinstance(fetched, Answer):
                     return fetched
-                self._token = fetched.value
+                self._known = {TOKEN_HEADER: fetched.value}
                 self._renew_at = self._clock.now() + fetched.lifetime * (1 - _SHARE_UNUSED)
-            return {TOKEN_HEADER: self._token}
+            return self._known
 
-    def forget(self, headers: dict[str, str]) -> None:
+    def forget(self, headers: Mapping[str, str]) -> None:
         """Drop the token that was refused, unless it has been renewed meanwhile."""
-        if self.can_renew and headers.get(TOKEN_HEADER) == self._token:
+        if headers == self._known:
             self._renew_at = None
 
 

@@ -157,6 +157,8 @@ def read_error(body: Any, redact: Redact) -> ServerError | None:  # noqa: ANN401
 def names_code(body: Any, code: int) -> bool:  # noqa: ANN401 - as above
     """Tell whether any of `errors` has this code."""
     errors = _dict(body).get("errors")
+    if not errors:
+        return False
     listed = errors if isinstance(errors, list) else [errors]
     return any(_int(_dict(error).get("code")) == code for error in listed)
 
@@ -204,6 +206,8 @@ def _one_line(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Leave out what would act on a terminal or break a line."""
+    if text.isprintable():
+        return text.strip()
     return "".join(char if char.isprintable() else " " for char in text).strip()
 
 

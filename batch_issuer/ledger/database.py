@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable
-from batch_issuer.ledger.databases import Database, database_exists, open_database
+from batch_issuer.ledger.databases import Database, Write, database_exists, open_database
 from batch_issuer.ledger.dialects import reason_of
 
 P = ParamSpec("P")
@@ -63,6 +63,22 @@ class Ledger:
         if self._database.gap:
             await asyncio.sleep(self._database.gap)
         return result
+
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[Write]:
+        """Yield what does as `write` does, for whoever writes often and little."""
+        opening = self._database.writer
+        if opening is None:
+            yield self.write
+            return
+        async with opening() as write:
+
+            async def write_in_turn(query: Callable[[Connection], T]) -> T:
+                with _translated():
+                    async with self._turns:
+                        return await write(query)
+
+            yield write_in_turn
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

@@ -9,12 +9,13 @@ from sqlalchemy.exc import OperationalError
 
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger.database import Ledger
+from batch_issuer.ledger.databases import Write
 from batch_issuer.ledger.transitions import Transition, apply_transitions
-from batch_issuer.tasks import see_through
+from batch_issuer.tasks import Certain, see_through
 
 T = TypeVar("T")
 _CLOSE: Final = None
-_Entry = tuple[tuple[Transition, ...], asyncio.Future[None]]
+_Entry = tuple[tuple[Transition, ...], Certain[None]]
 
 
 class Journal:
@@ -24,9 +25,9 @@ class Journal:
     the delay of an entry is at most two commits, and senders do not wait for each other's turn.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Write to this ledger; `open_journal` starts the writer."""
-        self._ledger = ledger
+    def __init__(self, write: Write) -> None:
+        """Write in this way; `open_journal` starts the writer."""
+        self._write_durably = write
         self._entries: asyncio.Queue[_Entry | None] = asyncio.Queue()
         self._is_closed = False
 
@@ -37,9 +38,9 @@ class Journal:
         """
         if self._is_closed:
             raise LedgerUnavailable("the journal is closed; nothing more is recorded")
-        done = asyncio.get_running_loop().create_future()
+        done = Certain[None]()
         self._entries.put_nowait((transitions, done))
-        await see_through(_wait_for(done))
+        await done
 
     async def _write_until_closed(self) -> None:
         closing = False
@@ -55,7 +56,8 @@ class Journal:
     async def _write(self, entries: list[_Entry]) -> None:
         """Commit entries together; where one of them is at fault, each alone, so that no other is lost."""
         try:
-            await self._ledger.write(apply_transitions, [step for steps, _ in entries for step in steps])
+            steps = [step for steps, _ in entries for step in steps]
+            await self._write_durably(lambda connection: apply_transitions(connection, steps))
         except Exception as exc:  # noqa: BLE001 - whatever failed, each waiting sender must be told
             failure: Exception | None = exc
         else:
@@ -84,14 +86,11 @@ def _tell(entries: list[_Entry], failure: Exception | None) -> None:
 @asynccontextmanager
 async def open_journal(ledger: Ledger) -> AsyncIterator[Journal]:
     """Run a journal's writer; on leaving, what was recorded before is still written."""
-    journal = Journal(ledger)
-    writer = asyncio.create_task(journal._write_until_closed(), name="journal")  # noqa: SLF001 - its opener
-    try:
-        yield journal
-    finally:
-        journal._close()  # noqa: SLF001 - its opener
-        await see_through(writer)
-
-
-async def _wait_for(done: asyncio.Future[None]) -> None:
-    await done
+    async with ledger.writer() as write:
+        journal = Journal(write)
+        writer = asyncio.create_task(journal._write_until_closed(), name="journal")  # noqa: SLF001 - its opener
+        try:
+            yield journal
+        finally:
+            journal._close()  # noqa: SLF001 - its opener
+            await see_through(writer)

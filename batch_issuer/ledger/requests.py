@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import (
     Connection,
+    Row,
     RowMapping,
     and_,
     delete,
@@ -160,19 +161,33 @@ def replace_request(
     connection.execute(delete(rows).where(rows.c.request_id == request_id))
 
 
+_planned = select(
+    _known.request_id,
+    _known.chunk,
+    _known.badge_meta_id,
+    _known.owner_type,
+    _known.reference_id,
+    _known.issue_event_date,
+    _known.halvings,
+    _known.generation,
+    tables.request_rows.c.customers,
+    tables.request_rows.c.rows,
+).join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
+
+
 def unsent_requests(
     connection: Connection, batch: BatchId, after: tuple[int, str, int], limit: int
 ) -> list[Unsent]:
     """Return the next requests that are not sent, after a place in the order of chunks."""
-    rows = connection.execute(
-        select(tables.requests, tables.request_rows.c.customers.label("packed"), tables.request_rows.c.rows)
-        .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
+    query = (
+        _planned.add_columns(_known.attempts, _known.doubts)
         .where(_known.batch == batch, _known.stage == Stage.NOT_SENT, tuple_(*PLACE) > after)
         .order_by(*PLACE)
         .limit(limit)
-    ).mappings()
+    )
     return [
-        Unsent(request=_issue_request(row), attempts=row["attempts"], doubts=row["doubts"]) for row in rows
+        Unsent(request=_issue_request(row), attempts=row.attempts, doubts=row.doubts)
+        for row in connection.execute(query)
     ]
 
 
@@ -213,13 +228,8 @@ def load_requests(
     connection: Connection, batch: BatchId, request_ids: Sequence[RequestId]
 ) -> list[IssueRequest]:
     """Return requests with their rows, as they were planned."""
-    query = (
-        select(tables.requests, tables.request_rows.c.customers.label("packed"), tables.request_rows.c.rows)
-        .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .where(_known.batch == batch, _known.request_id.in_(request_ids))
-        .order_by(*PLACE)
-    )
-    return [_issue_request(row) for row in connection.execute(query).mappings()]
+    query = _planned.where(_known.batch == batch, _known.request_id.in_(request_ids)).order_by(*PLACE)
+    return [_issue_request(row) for row in connection.execute(query)]
 
 
 def retire_request(connection: Connection, batch: BatchId, old: RequestId, new: IssueRequest) -> None:
@@ -230,15 +240,20 @@ def retire_request(connection: Connection, batch: BatchId, old: RequestId, new: 
     )
 
 
-def _issue_request(row: RowMapping) -> IssueRequest:
+def _issue_request(row: Row[*tuple[Any, ...]]) -> IssueRequest:
     return IssueRequest(
-        request_id=RequestId(row["request_id"]),
-        chunk=row["chunk"],
-        group=_group(row),
-        customers=unpack_customers(row["packed"]),
-        rows=unpack_rows(row["rows"]),
-        halvings=row["halvings"],
-        generation=row["generation"],
+        request_id=RequestId(row.request_id),
+        chunk=row.chunk,
+        group=Group(
+            badge_meta_id=row.badge_meta_id,
+            owner_type=row.owner_type,
+            reference_id=row.reference_id,
+            issue_event_date=row.issue_event_date,
+        ),
+        customers=unpack_customers(row.customers),
+        rows=unpack_rows(row.rows),
+        halvings=row.halvings,
+        generation=row.generation,
     )
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, select, update
+from sqlalchemy.sql import ClauseElement
 
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.outcomes import NO_ERROR, ServerError
@@ -11,9 +13,13 @@ from batch_issuer.batch.requests import IssueRequest
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.leases import LeaseKey, check_lease
+from batch_issuer.ledger.prepared import Prepared
 from batch_issuer.ledger.requests import replace_request
-from batch_issuer.ledger.workflow_requests import Said, record_said
+from batch_issuer.ledger.workflow_requests import SPOKEN, Said, keep_words, record_said, words_spoken
+
+_known = tables.requests.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +42,13 @@ class Answered:
     lease: LeaseKey
     request_id: RequestId
     attempt: int
+    sent_at: str
     at: str
     stage: Stage
     http_status: int | None = None
     error: ServerError = NO_ERROR
+    said: Said | None = None
+    """What the server says of the request, where its answer names it."""
     halves: tuple[IssueRequest, IssueRequest] | None = None
 
 
@@ -57,43 +66,65 @@ class Missing:
 
 Transition = Sending | Answered | Said | Missing
 
-_sending = (
-    update(tables.requests)
-    .where(tables.requests.c.request_id == bindparam("id"), tables.requests.c.stage == Stage.NOT_SENT)
-    .values(
-        stage=Stage.SENDING,
-        owner=bindparam("owner_"),
-        attempts=bindparam("attempt"),
-        updated_at=bindparam("at"),
+_sending = Prepared(
+    lambda _: (
+        update(tables.requests)
+        .where(_known.request_id == bindparam("id"), _known.stage == Stage.NOT_SENT)
+        .values(
+            stage=Stage.SENDING,
+            owner=bindparam("owner_"),
+            attempts=bindparam("attempt_"),
+            updated_at=bindparam("at"),
+        )
     )
 )
-_answered = (
-    update(tables.requests)
-    .where(
-        tables.requests.c.request_id == bindparam("id"), tables.requests.c.attempts == bindparam("attempt")
-    )
-    .where(tables.requests.c.stage == Stage.SENDING, tables.requests.c.owner == bindparam("owner_"))
-    .values(
-        stage=bindparam("stage_"),
-        http_status=bindparam("status"),
-        error_code=bindparam("code"),
-        error_message=bindparam("message"),
-        doubts=tables.requests.c.doubts + bindparam("doubt"),
-        submitted_at=bindparam("submitted"),
-        updated_at=bindparam("at"),
+_is_that_attempt = and_(
+    _known.request_id == bindparam("id"),
+    _known.attempts == bindparam("attempt_"),
+    _known.stage == Stage.SENDING,
+    _known.owner == bindparam("owner_"),
+)
+_ANSWER: Final = {
+    "stage": bindparam("stage_"),
+    "http_status": bindparam("status"),
+    "error_code": bindparam("code"),
+    "error_message": bindparam("message"),
+    "doubts": _known.doubts + bindparam("doubt"),
+    "submitted_at": bindparam("submitted"),
+    "updated_at": bindparam("at"),
+}
+_answered = Prepared(lambda _: update(tables.requests).where(_is_that_attempt).values(**_ANSWER))
+_said_at_once = Prepared(
+    lambda _: (
+        update(tables.requests)
+        .where(_is_that_attempt, ~exists().where(tables.workflow_requests.c.request_id == _known.request_id))
+        .values(**{**_ANSWER, **SPOKEN})
     )
 )
-_attempt_answered = (
-    update(tables.attempts)
-    .where(tables.attempts.c.request_id == bindparam("id"), tables.attempts.c.attempt == bindparam("number"))
-    .values(
+
+
+def _keep_attempt(connection: Connection) -> ClauseElement:
+    new = upsert(connection, tables.attempts).values(
+        request_id=bindparam("id"),
+        attempt=bindparam("attempt_"),
+        sent_at=bindparam("sent"),
         answered_at=bindparam("at"),
         stage=bindparam("stage_"),
         http_status=bindparam("status"),
         error_code=bindparam("code"),
         error_message=bindparam("message"),
     )
-)
+    told = ("answered_at", "stage", "http_status", "error_code", "error_message")
+    return new.on_conflict_do_update(
+        index_elements=[
+            "request_id",
+            "attempt",
+        ],  # whoever took the batch over has noted it without an answer
+        set_={name: new.excluded[name] for name in told},
+    )
+
+
+_attempt = Prepared(_keep_attempt)
 
 
 def apply_transitions(connection: Connection, transitions: Sequence[Transition]) -> None:
@@ -111,36 +142,45 @@ def apply_transitions(connection: Connection, transitions: Sequence[Transition])
 
 def _apply_sending(connection: Connection, steps: Sequence[Sending]) -> None:
     rows = [
-        {"id": step.request_id, "attempt": step.attempt, "owner_": step.lease.owner, "at": step.at}
+        {"id": step.request_id, "attempt_": step.attempt, "owner_": step.lease.owner, "at": step.at}
         for step in steps
     ]
-    if rows:
-        if connection.execute(_sending, rows).rowcount != len(rows):
-            raise LedgerUnavailable("another process sends the same requests; nothing more is sent from here")
-        attempts = [{"request_id": s.request_id, "attempt": s.attempt, "sent_at": s.at} for s in steps]
-        connection.execute(insert(tables.attempts), attempts)
+    if _sending.run(connection, rows) != len(rows):
+        raise LedgerUnavailable("another process sends the same requests; nothing more is sent from here")
 
 
 def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
     # a request that the list has settled meanwhile is left as it is: the list knows more
-    whole = [_facts(step) for step in steps if step.halves is None]
-    if whole:
-        connection.execute(_answered, whole)
+    said = [step for step in steps if step.said is not None]
+    if not _apply_said_at_once(connection, said):
+        _answered.run(connection, [_facts(step) for step in said])
+        record_said(connection, [step.said for step in said if step.said is not None])
     for step in steps:
-        if step.halves is not None and connection.execute(_answered, _facts(step)).rowcount:
+        if step.halves is not None and _answered.run(connection, [_facts(step)]):
             replace_request(connection, BatchId(step.lease.name), step.request_id, step.halves)
-    if steps:
-        connection.execute(_attempt_answered, [_facts(step) for step in steps])
+    _answered.run(connection, [_facts(s) for s in steps if s.said is None and s.halves is None])
+    _attempt.run(connection, [_facts(step) | {"sent": step.sent_at} for step in steps])
+
+
+def _apply_said_at_once(connection: Connection, steps: Sequence[Answered]) -> bool:
+    """Write answers and what they say in one go; False where the server has said something before.
+
+    Then some may be written, and all can be written again, the long way.
+    """
+    facts = [_facts(step) | words_spoken(step.said) for step in steps if step.said is not None]
+    if _said_at_once.run(connection, facts) != len(facts):
+        return False
+    keep_words(connection, [step.said for step in steps if step.said is not None])
+    return True
 
 
 def _facts(step: Answered) -> dict[str, object]:
     return {
         "id": step.request_id,
-        "attempt": step.attempt,
-        "number": step.attempt,
+        "attempt_": step.attempt,
         "owner_": step.lease.owner,
         "at": step.at,
-        "stage_": step.stage,
+        "stage_": step.stage.value,
         "status": step.http_status,
         "code": step.error.code,
         "message": step.error.message,
@@ -149,16 +189,17 @@ def _facts(step: Answered) -> dict[str, object]:
     }
 
 
-_missing = (
-    update(tables.requests)
-    .where(tables.requests.c.request_id == bindparam("id"), tables.requests.c.stage == Stage.IN_DOUBT)
-    .values(stage=Stage.NOT_SENT, updated_at=bindparam("at"))
+_missing = Prepared(
+    lambda _: (
+        update(tables.requests)
+        .where(_known.request_id == bindparam("id"), _known.stage == Stage.IN_DOUBT)
+        .values(stage=Stage.NOT_SENT, updated_at=bindparam("at"))
+    )
 )
 
 
 def _apply_missing(connection: Connection, steps: Sequence[Missing]) -> None:
-    if steps:
-        connection.execute(_missing, [{"id": step.request_id, "at": step.at} for step in steps])
+    _missing.run(connection, [{"id": step.request_id, "at": step.at} for step in steps])
 
 
 def mark_interrupted(connection: Connection, batch: BatchId, at: str) -> None:
@@ -166,11 +207,16 @@ def mark_interrupted(connection: Connection, batch: BatchId, at: str) -> None:
 
     Only for the holder of the batch's lease: for anybody else they are under way.
     """
-    known = tables.requests.c
+    was_sent = and_(_known.batch == batch, _known.stage == Stage.SENDING)
+    sent = select(_known.request_id, _known.attempts, _known.updated_at).where(was_sent)
+    attempts = upsert(connection, tables.attempts).from_select(["request_id", "attempt", "sent_at"], sent)
+    connection.execute(
+        attempts.on_conflict_do_nothing()
+    )  # earlier versions noted an attempt before it was made
     connection.execute(
         update(tables.requests)
-        .where(known.batch == batch, known.stage == Stage.SENDING)
-        .values(stage=Stage.IN_DOUBT, doubts=known.doubts + 1, updated_at=at)
+        .where(was_sent)
+        .values(stage=Stage.IN_DOUBT, doubts=_known.doubts + 1, updated_at=at)
     )
 
 
@@ -179,13 +225,13 @@ def mark_forgotten(connection: Connection, batch: BatchId, *, timeline: int, at:
 
     Does nothing where the batch is of the database's present timeline.
     """
-    batches, known = tables.batches.c, tables.requests.c
+    batches = tables.batches.c
     is_it = batches.batch == batch
     if connection.execute(select(batches.timeline).where(is_it)).scalar_one() == timeline:
         return
     connection.execute(update(tables.batches).where(is_it).values(timeline=timeline))
     connection.execute(
         update(tables.requests)
-        .where(known.batch == batch, known.stage == Stage.NOT_SENT)
+        .where(_known.batch == batch, _known.stage == Stage.NOT_SENT)
         .values(stage=Stage.IN_DOUBT, updated_at=at)
     )

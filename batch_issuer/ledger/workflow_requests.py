@@ -1,19 +1,21 @@
 """What the server says of our requests: every twin is kept, and the one that counts decides."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, case, or_, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, case, or_, select, update
+from sqlalchemy.sql import ClauseElement
 
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
 from batch_issuer.batch.outcomes import NO_ERROR, Outcome, ServerError, ServerRequest, Settlement
 from batch_issuer.batch.stages import Stage
-from batch_issuer.batch.twins import Twin, choose_twin
+from batch_issuer.batch.twins import Twin, choose_twin, twin_of
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.packing import pack_replies
+from batch_issuer.ledger.prepared import Prepared
 
 _IDS_IN_QUERY: Final = 500
 _twins = tables.workflow_requests.c
@@ -34,32 +36,54 @@ _WORDS: Final = (
     *("state", "outcome", "is_final", "is_definite"),
     *("error_code", "error_message", "updated_at", "replies"),
 )
-_adopt = (
-    update(tables.requests)
-    .where(_known.request_id == bindparam("id"))
-    .values(
-        stage=case(
-            (or_(_known.stage == Stage.SPLIT.value, _known.stage == Stage.RETRIED.value), _known.stage),
-            else_=Stage.SUBMITTED.value,
-        ),
-        workflow_request_id=bindparam("workflow_id"),
-        state=bindparam("state_"),
-        outcome=bindparam("outcome_"),
-        is_final=bindparam("final"),
-        is_definite=bindparam("definite"),
-        error_code=bindparam("code"),
-        error_message=bindparam("message"),
-        submitted_at=case((_known.submitted_at == "", bindparam("at")), else_=_known.submitted_at),
-        updated_at=bindparam("at"),
+SPOKEN: Final[Mapping[str, BindParameter[Any]]] = {
+    "workflow_request_id": bindparam("workflow_id"),
+    "state": bindparam("state_"),
+    "outcome": bindparam("outcome_"),
+    "is_final": bindparam("final"),
+    "is_definite": bindparam("definite"),
+    "error_code": bindparam("code"),
+    "error_message": bindparam("message"),
+}
+"""What a request takes over from the workflow request that counts for it."""
+_adopt = Prepared(
+    lambda _: (
+        update(tables.requests)
+        .where(_known.request_id == bindparam("id"))
+        .values(
+            stage=case(
+                (or_(_known.stage == Stage.SPLIT.value, _known.stage == Stage.RETRIED.value), _known.stage),
+                else_=Stage.SUBMITTED.value,
+            ),
+            submitted_at=case((_known.submitted_at == "", bindparam("at")), else_=_known.submitted_at),
+            updated_at=bindparam("at"),
+            **SPOKEN,
+        )
     )
 )
+
+
+def _keep(connection: Connection) -> ClauseElement:
+    new = upsert(connection, tables.workflow_requests)
+    words: dict[str, BindParameter[Any]] = {name: bindparam(f"{name}_") for name in _WORDS}
+    return new.values(
+        request_id=bindparam("id"), workflow_request_id=bindparam("workflow_id"), **words
+    ).on_conflict_do_update(
+        index_elements=["request_id", "workflow_request_id"],
+        set_={name: new.excluded[name] for name in _WORDS},
+        # the first final answer stands, its replies with it: a later one must not change what was reported
+        where=_twins.is_final == 0,
+    )
+
+
+_kept = Prepared(_keep)
 
 
 def record_said(connection: Connection, steps: Sequence[Said]) -> None:
     """Keep what the server said, and let the twin that counts speak for each request."""
     if not steps:
         return
-    _keep_words(connection, [_words_of(step) for step in steps])
+    keep_words(connection, steps)
     at = {step.request_id: step.at for step in steps}
     present = _present(connection, list(at))
     adopted = []
@@ -67,8 +91,27 @@ def record_said(connection: Connection, steps: Sequence[Said]) -> None:
         chosen = _adoption(choose_twin(twins))
         if present.get(request_id) != chosen:
             adopted.append({"id": request_id, "at": at[request_id], **chosen})
-    if adopted:
-        connection.execute(_adopt, adopted)
+    _adopt.run(connection, adopted)
+
+
+def keep_words(connection: Connection, steps: Sequence[Said]) -> None:
+    """Keep what the server said of each workflow request, and leave to others what that means."""
+    _kept.run(
+        connection,
+        [
+            {
+                "id": step.request_id,
+                "workflow_id": step.said.workflow_request_id,
+                **{f"{name}_": word for name, word in _words_of(step).items()},
+            }
+            for step in steps
+        ],
+    )
+
+
+def words_spoken(step: Said) -> dict[str, Any]:
+    """Return what a request takes over where the server has said nothing but this."""
+    return _adoption(twin_of(step.said, step.settlement))
 
 
 def twins_of(connection: Connection, request_id: RequestId) -> list[Twin]:
@@ -76,25 +119,12 @@ def twins_of(connection: Connection, request_id: RequestId) -> list[Twin]:
     return _twins_of(connection, [request_id]).get(request_id, [])
 
 
-def _keep_words(connection: Connection, words: Sequence[dict[str, Any]]) -> None:
-    new = upsert(connection, tables.workflow_requests)
-    keep = new.on_conflict_do_update(
-        index_elements=["request_id", "workflow_request_id"],
-        set_={name: new.excluded[name] for name in _WORDS},
-        # the first final answer stands, its replies with it: a later one must not change what was reported
-        where=_twins.is_final == 0,
-    )
-    connection.execute(keep, words)
-
-
 def _words_of(step: Said) -> dict[str, Any]:
     settlement = step.settlement
     error = settlement.error or NO_ERROR
     return {
-        "request_id": step.request_id,
-        "workflow_request_id": step.said.workflow_request_id,
         "state": step.said.state,
-        "outcome": settlement.outcome or "",
+        "outcome": "" if settlement.outcome is None else settlement.outcome.value,
         "is_final": int(settlement.is_final),
         "is_definite": int(settlement.is_definite),
         "error_code": error.code,
@@ -128,7 +158,7 @@ def _adoption(twin: Twin) -> dict[str, Any]:
     return {
         "workflow_id": twin.workflow_request_id,
         "state_": twin.state,
-        "outcome_": twin.outcome or "",
+        "outcome_": "" if twin.outcome is None else twin.outcome.value,
         "final": int(twin.is_final),
         "definite": int(twin.is_definite),
         "code": twin.error.code,

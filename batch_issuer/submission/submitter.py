@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from batch_issuer.batch.stages import Stage
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable, NotFinished
 from batch_issuer.gateway import Answer, AnswerKind, Client, InnerCall
-from batch_issuer.ledger import Answered, Journal, Said, Sending, Transition, Unsent
+from batch_issuer.ledger import Answered, Journal, Said, Sending, Unsent
 from batch_issuer.planning import halve
 from batch_issuer.submission.breaker import Breaker
 from batch_issuer.submission.lease import Lease
@@ -108,7 +108,7 @@ class Submitter:
                 return Stage.NOT_SENT
             await self._route.lease.ensure()
             attempts += 1
-            answer = await self._exchange(request, earlier + attempts)
+            sent_at, answer = await self._exchange(request, earlier + attempts)
             situation = Situation(
                 attempts=attempts,
                 max_attempts=self._route.max_attempts,
@@ -119,7 +119,7 @@ class Submitter:
             )
             step = next_step(answer, situation)
             renewed = renewed or answer.kind is AnswerKind.UNAUTHORIZED
-            await self._record(request, earlier + attempts, answer, step)
+            await self._record(request, earlier + attempts, sent_at, answer, step)
             await self._heed(answer, step)
             if step.again_after is None:
                 self._count(request.request_id, attempts, step.stage)
@@ -136,57 +136,53 @@ class Submitter:
     def _halves(self, request: IssueRequest) -> tuple[IssueRequest, IssueRequest]:
         return halve(request, org_id=self._route.org_id, batch=self._route.batch)
 
-    async def _exchange(self, request: IssueRequest, attempt: int) -> Answer:
-        route = self._route
-        sending = Sending(
-            lease=route.lease.key,
-            request_id=request.request_id,
-            attempt=attempt,
-            at=route.clock.timestamp(),
-        )
+    async def _exchange(self, request: IssueRequest, attempt: int) -> tuple[str, Answer]:
+        """Send a request once; return when that was, and what came back."""
+        route, at = self._route, self._route.clock.timestamp()
+        sending = Sending(lease=route.lease.key, request_id=request.request_id, attempt=attempt, at=at)
         await route.journal.record(sending)
         if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
-            return _HELD_BACK
-        return await route.client.submit(request, route.inner)
+            return at, _HELD_BACK
+        return at, await route.client.submit(request, route.inner)
 
-    async def _record(self, request: IssueRequest, attempt: int, answer: Answer, step: NextStep) -> None:
+    async def _record(
+        self, request: IssueRequest, attempt: int, sent_at: str, answer: Answer, step: NextStep
+    ) -> None:
         """Make the answer durable before anything follows from it."""
         at = self._route.clock.timestamp()
-        transitions: list[Transition] = [
-            Answered(
-                lease=self._route.lease.key,
-                request_id=request.request_id,
-                attempt=attempt,
-                at=at,
-                stage=step.stage,
-                http_status=answer.http_status,
-                error=answer.error,
-                halves=self._halves(request) if step.stage is Stage.SPLIT else None,
-            )
-        ]
+        said = None
         if answer.said is not None:
             settlement = settle(answer.said)
             said = Said(request_id=request.request_id, at=at, said=answer.said, settlement=settlement)
-            transitions.append(said)
+        answered = Answered(
+            lease=self._route.lease.key,
+            request_id=request.request_id,
+            attempt=attempt,
+            sent_at=sent_at,
+            at=at,
+            stage=step.stage,
+            http_status=answer.http_status,
+            error=answer.error,
+            said=said,
+            halves=self._halves(request) if step.stage is Stage.SPLIT else None,
+        )
         fields = {"request": request.request_id, "attempt": attempt, "status": answer.http_status}
         if answer.said is not None:
             fields |= {"workflow_request": answer.said.workflow_request_id, "state": answer.said.state}
-        await self._record_with_patience(transitions, fields)
+        await self._record_with_patience(answered, fields)
         quiet = step.stage is Stage.SUBMITTED
         log.log(logging.INFO if quiet else logging.WARNING, step.stage.value.replace("_", " "), extra=fields)
 
-    async def _record_with_patience(
-        self, transitions: Sequence[Transition], fields: Mapping[str, object]
-    ) -> None:
+    async def _record_with_patience(self, answered: Answered, fields: Mapping[str, object]) -> None:
         """Try more than once: what the server said is known nowhere else."""
         for seconds in _RECORD_AGAIN_AFTER:
             try:
-                return await self._route.journal.record(*transitions)
+                return await self._route.journal.record(answered)
             except LedgerUnavailable:
                 log.warning("the ledger did not take an answer", extra=fields)
                 await self._route.clock.sleep(seconds)
         try:
-            return await self._route.journal.record(*transitions)
+            return await self._route.journal.record(answered)
         except LedgerUnavailable:
             log.error("an answer is not recorded; the request is in doubt", extra=fields)  # noqa: TRY400 - reported by whoever stops the batch
             raise

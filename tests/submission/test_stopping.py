@@ -66,7 +66,9 @@ async def test_a_ledger_that_refuses_sending_stops_in_order_and_nothing_goes_out
 ) -> None:
     await desk.plan(5)
     await spoil(
-        desk.ledger, "create trigger t before insert on attempts begin select raise(fail, 'disk full'); end"
+        desk.ledger,
+        "create trigger t before update on requests when new.stage = 'sending'"
+        " begin select raise(fail, 'disk full'); end",
     )
     report = await desk.submit(make_access(sandbox.url))
     assert report.stop is not None
@@ -81,7 +83,7 @@ async def test_a_ledger_that_fails_for_a_moment_loses_no_answer(desk: Desk, time
         if request_id == make_request(chunk=1).request_id:
             await spoil(
                 desk.ledger,
-                "create trigger t before update on attempts begin select raise(fail, 'full'); end",
+                "create trigger t before insert on attempts begin select raise(fail, 'full'); end",
             )
         return accepted(request_id)
 
@@ -104,7 +106,7 @@ async def test_a_ledger_that_fails_for_good_stops_and_leaves_doubt(
         if not posts:
             await spoil(
                 desk.ledger,
-                "create trigger t before update on attempts begin select raise(fail, 'full'); end",
+                "create trigger t before insert on attempts begin select raise(fail, 'full'); end",
             )
         posts.append(request_id)
         return accepted(request_id)

@@ -85,10 +85,7 @@ async def test_sending_is_durable_before_the_server_sees_the_request(desk: Desk,
     async def answer(request: web.Request) -> web.Response:
         request_id = await request_id_of(request)
         other = sqlite3.connect(f"file:{ledger_path}?mode=ro", uri=True)
-        query = (
-            "select stage, attempts, (select count(*) from attempts a where a.request_id = r.request_id)"
-            " from requests r where request_id = ?"
-        )
+        query = "select stage, attempts, updated_at <> '' from requests where request_id = ?"
         seen.extend(other.execute(query, [request_id]).fetchall())
         other.close()
         return accepted(request_id)

@@ -64,7 +64,7 @@ class Watch:
         if stage is Stage.SENDING:
             return
         await self.journal.record(
-            Answered(lease=KEY, request_id=request.request_id, attempt=1, at=at, stage=stage)
+            Answered(lease=KEY, request_id=request.request_id, attempt=1, sent_at=at, at=at, stage=stage)
         )
         if stage is Stage.SUBMITTED:
             said = ServerRequest(

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from batch_issuer.ledger.databases.migrating import migrate
 from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code
 from batch_issuer.ledger.databases.sqlite_place import prepare_place, without_links
 from batch_issuer.ledger.databases.sqlite_users import Users, one_at_a_time
+from batch_issuer.ledger.databases.sqlite_writer import open_writer
 from batch_issuer.tasks import see_through
 
 _POLL_MS: Final = 8  # SQLite looks after 1, 3 and 8 ms
@@ -64,9 +66,10 @@ async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
             engine=engine,
             threads=threads,
             now=lambda _: clock.now(),  # all who share a file are on one machine
-            writing={"writing": True},
+            writing={"writing": "in turn"},
             writers=1,  # they queue here instead of polling the file's lock
             gap=_GAP,
+            writer=partial(open_writer, threads, is_busy=_is_busy),
         )
 
 
@@ -92,28 +95,35 @@ def _prepared(engine: Engine) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("writing", False):
-            _begin_writing(connection)
-        else:
-            connection.exec_driver_sql("BEGIN")
+        match connection.get_execution_options().get("writing"):
+            case None:
+                connection.exec_driver_sql("BEGIN")
+            case "now":
+                _begin_writing(connection, patience=0.0)
+            case _:
+                _begin_writing(connection, patience=_PATIENCE_SECONDS)
 
     return engine
 
 
-def _begin_writing(connection: Connection) -> None:
-    """Wait for the file's lock in short turns.
+def _begin_writing(connection: Connection, *, patience: float) -> None:
+    """Wait for the file's lock in short turns, some seconds at most.
 
     SQLite itself would look ever more rarely, and miss the gaps that a process leaves which writes much.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as exc:
-            if primary_code(exc.orig) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not _is_busy(exc) or time.monotonic() > deadline:
                 raise
         else:
             return
+
+
+def _is_busy(exc: OperationalError) -> bool:
+    return primary_code(exc.orig) == sqlite3.SQLITE_BUSY
 
 
 def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> None:
@@ -123,7 +133,8 @@ def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> N
         with one_at_a_time(file.parent):
             is_current = look_at(file, str(path), is_alone=users.is_alone())
             users.share()
-            with engine.connect().execution_options(writing=not is_current) as connection, connection.begin():
+            writing = {} if is_current else {"writing": "in turn"}
+            with engine.connect().execution_options(**writing) as connection, connection.begin():
                 if not is_current:
                     migrate(connection)
     except SQLAlchemyError as exc:

@@ -21,7 +21,7 @@ def sending(chunk: int = 1, attempt: int = 1) -> Sending:
 
 def refused(chunk: int = 1) -> Answered:
     request_id = make_request(chunk=chunk).request_id
-    return Answered(lease=KEY, request_id=request_id, attempt=1, at=AT, stage=Stage.REFUSED)
+    return Answered(lease=KEY, request_id=request_id, attempt=1, sent_at=AT, at=AT, stage=Stage.REFUSED)
 
 
 class Commits:
@@ -29,7 +29,8 @@ class Commits:
 
     def __init__(self, ledger: Ledger) -> None:
         self.count = 0
-        event.listen(ledger._database.engine.sync_engine, "commit", self._add)
+        for engine in (ledger._database.engine.sync_engine, ledger._database.threads):
+            event.listen(engine, "commit", self._add)
 
     def _add(self, _connection: object) -> None:
         self.count += 1

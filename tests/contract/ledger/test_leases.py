@@ -171,7 +171,9 @@ async def apply(ledger: Ledger, *steps: Transition) -> None:
 def answer(stage: Stage) -> Answered:
     halves = halve(make_request(), org_id="o", batch=BATCH) if stage is Stage.SPLIT else None
     request_id = make_request().request_id
-    return Answered(lease=KEY, request_id=request_id, attempt=1, at=AT, stage=stage, halves=halves)
+    return Answered(
+        lease=KEY, request_id=request_id, attempt=1, sent_at=AT, at=AT, stage=stage, halves=halves
+    )
 
 
 async def test_a_process_that_lost_its_batch_marks_nothing_for_sending(taken_over: Ledger) -> None:

@@ -1,5 +1,7 @@
 """The steps of a request: sent once, answered once, and final for good."""
 
+from dataclasses import replace
+
 import pytest
 
 from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
@@ -13,7 +15,7 @@ from batch_issuer.ledger.requests import (
     open_requests,
     unsent_requests,
 )
-from batch_issuer.ledger.transitions import apply_transitions
+from batch_issuer.ledger.transitions import apply_transitions, mark_interrupted
 from tests.conftest import BATCH, KEY, make_request, make_requests, plan, records_of
 
 ONE = make_request().request_id
@@ -28,7 +30,28 @@ def sending(attempt: int = 1, request_id: RequestId = ONE) -> Sending:
 
 def answered(stage: Stage, *, attempt: int = 1, error: ServerError = TIMED_OUT) -> Answered:
     return Answered(
-        lease=KEY, request_id=ONE, attempt=attempt, at=LATER, stage=stage, http_status=504, error=error
+        lease=KEY,
+        request_id=ONE,
+        attempt=attempt,
+        sent_at=AT,
+        at=LATER,
+        stage=stage,
+        http_status=504,
+        error=error,
+    )
+
+
+def accepted(told: Said) -> Answered:
+    """Say that the server has taken a request in, and what it says of it."""
+    return Answered(
+        lease=KEY,
+        request_id=told.request_id,
+        attempt=1,
+        sent_at=AT,
+        at=told.at,
+        stage=Stage.SUBMITTED,
+        http_status=200,
+        said=told,
     )
 
 
@@ -107,6 +130,19 @@ async def test_a_request_that_is_sent_is_no_longer_unsent(planned: Ledger) -> No
     assert await planned.read(count_by_stage, BATCH) == {Stage.NOT_SENT: 2, Stage.SENDING: 1}
 
 
+async def test_an_attempt_that_was_cut_off_is_noted_without_an_answer(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await planned.write(mark_interrupted, BATCH, LATER)
+    assert await attempts_of(planned) == [(1, AT, "", "", None, "")]
+
+
+async def test_an_attempt_whose_answer_came_after_all_is_noted_once_with_it(planned: Ledger) -> None:
+    await apply(planned, sending())
+    await planned.write(mark_interrupted, BATCH, LATER)
+    await apply(planned, answered(Stage.REFUSED))
+    assert await attempts_of(planned) == [(1, AT, LATER, "refused", 504, TIMED_OUT.message)]
+
+
 @pytest.mark.parametrize("stage", [Stage.SENDING, Stage.SUBMITTED, Stage.REFUSED, Stage.IN_DOUBT])
 async def test_only_a_request_that_is_not_sent_can_be_sent(planned: Ledger, stage: Stage) -> None:
     await apply(planned, sending())
@@ -115,7 +151,7 @@ async def test_only_a_request_that_is_not_sent_can_be_sent(planned: Ledger, stag
     with pytest.raises(LedgerUnavailable, match="another process"):
         await apply(planned, sending(2))
     assert (await first(planned)).stage is stage
-    assert len(await attempts_of(planned)) == 1
+    assert len(await attempts_of(planned)) == (stage is not Stage.SENDING)
 
 
 async def test_one_request_that_can_not_be_sent_keeps_the_others_of_its_transaction_back(
@@ -163,16 +199,37 @@ async def test_an_answer_that_comes_twice_changes_nothing(planned: Ledger) -> No
 
 async def test_a_submitted_request_shows_what_the_server_said(planned: Ledger) -> None:
     await apply(planned, sending())
-    record = await apply(planned, answered(Stage.SUBMITTED), said("Waiting 4 you"))
+    record = await apply(planned, accepted(said("Waiting 4 you")))
     assert (record.stage, record.state, record.outcome) == (Stage.SUBMITTED, "Waiting 4 you", Outcome.PENDING)
     assert (record.workflow_request_id, record.submitted_at, record.is_final) == ("w-1", LATER, False)
+
+
+@pytest.mark.parametrize("answer", ["AdminTask", "rejected", "failed", "approved"])
+@pytest.mark.parametrize("before", ["", "AdminTask", "rejected", "approved"])
+@pytest.mark.parametrize("workflow", ["w-1", "w-2"])
+async def test_what_an_answer_says_counts_as_if_the_list_had_said_it(
+    planned: Ledger, answer: str, before: str, workflow: str
+) -> None:
+    told = said(answer, issued(700000002, "a" * 24)) if answer == "approved" else said(answer)
+    both: list[RequestRecord] = []
+    for request_id in (ONE, make_request(chunk=2).request_id):
+        await planned.write(apply_transitions, [sending(1, request_id)])
+        if before:
+            known = replace(said(before, workflow=workflow, at=AT), request_id=request_id)
+            await planned.write(apply_transitions, [known])
+        answer_ = accepted(replace(told, request_id=request_id))
+        apart: list[Transition] = [replace(answer_, said=None), replace(told, request_id=request_id)]
+        await planned.write(apply_transitions, [answer_] if request_id == ONE else apart)
+        record = (await records_of(planned))[len(both)]
+        both.append(replace(record, request_id=ONE, chunk=1))
+    assert both[0] == both[1]
 
 
 @pytest.mark.parametrize("later", ["AdminTask", "rejected", "failed", "approved"])
 @pytest.mark.parametrize("final", ["rejected", "approved"])
 async def test_a_final_state_stands_for_good(planned: Ledger, final: str, later: str) -> None:
     await apply(planned, sending())
-    stands = await apply(planned, answered(Stage.SUBMITTED), said(final))
+    stands = await apply(planned, accepted(said(final)))
     assert stands.is_final
     assert await apply(planned, said(later, at=LAST)) == stands
 
@@ -191,14 +248,14 @@ async def test_of_twins_the_one_that_ran_or_may_still_run_counts(
     planned: Ledger, first: str, second: str, counts: str
 ) -> None:
     await apply(planned, sending())
-    await apply(planned, answered(Stage.SUBMITTED), failed() if first == "failed" else said(first))
+    await apply(planned, accepted(failed() if first == "failed" else said(first)))
     later = failed("w-2") if second == "failed" else said(second, workflow="w-2", at=LAST)
     assert (await apply(planned, later)).workflow_request_id == counts
 
 
 async def test_a_twin_that_ran_beats_the_repeat_that_was_refused(planned: Ledger) -> None:
     await apply(planned, sending())
-    await apply(planned, answered(Stage.SUBMITTED), failed())
+    await apply(planned, accepted(failed()))
     reply = issued(700000002, "a" * 24)
     record = await apply(planned, said("approved", reply, workflow="w-2", at=LAST))
     assert (record.workflow_request_id, record.outcome) == ("w-2", None)
@@ -207,7 +264,7 @@ async def test_a_twin_that_ran_beats_the_repeat_that_was_refused(planned: Ledger
 
 async def test_replies_are_stored_once(planned: Ledger) -> None:
     await apply(planned, sending())
-    await apply(planned, answered(Stage.SUBMITTED), said("approved", issued(700000002, "a" * 24)))
+    await apply(planned, accepted(said("approved", issued(700000002, "a" * 24))))
     before = (await first_rows(planned)).settlement
     await apply(planned, said("approved", issued(700000002, "b" * 24), at=LAST))
     assert (await first_rows(planned)).settlement == before
@@ -216,7 +273,7 @@ async def test_replies_are_stored_once(planned: Ledger) -> None:
 
 async def test_replies_of_a_final_state_that_changes_its_mind_are_not_kept(planned: Ledger) -> None:
     await apply(planned, sending())
-    await apply(planned, answered(Stage.SUBMITTED), said("rejected"))
+    await apply(planned, accepted(said("rejected")))
     await apply(planned, said("approved", issued(700000002, "a" * 24), at=LAST))
     assert (await first_rows(planned)).settlement.replies == {}
 
@@ -232,7 +289,7 @@ async def test_a_list_that_knows_a_request_before_its_own_answer_comes_is_believ
 async def test_a_list_that_knows_the_end_before_the_answer_comes_is_believed(planned: Ledger) -> None:
     await apply(planned, sending())
     ended = await apply(planned, said("approved", issued(700000002, "a" * 24)))
-    assert await apply(planned, answered(Stage.SUBMITTED), said("AdminTask", at=LAST)) == ended
+    assert await apply(planned, accepted(said("AdminTask", at=LAST))) == ended
 
 
 async def test_a_lost_request_that_the_list_shows_is_taken_over(planned: Ledger) -> None:
@@ -248,7 +305,7 @@ async def test_open_requests_are_those_the_server_may_have(planned: Ledger) -> N
         request_id = make_request(chunk=chunk).request_id
         steps = (
             sending(1, request_id),
-            Answered(lease=KEY, request_id=request_id, attempt=1, at=AT, stage=stage),
+            Answered(lease=KEY, request_id=request_id, attempt=1, sent_at=AT, at=AT, stage=stage),
         )
         await planned.write(apply_transitions, steps)
     await planned.write(apply_transitions, [sending(1, make_request(chunk=3).request_id)])
