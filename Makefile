@@ -21,10 +21,10 @@ READY := $(VENV)/.ready
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check torture fuzz bench lint format lock clean always
+.PHONY: help demo test check torture fuzz bench bench-full lint format lock clean always
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## issue a sample against a simulated server, and show where the files are
 	@$(BIN)/batch-issuer demo; code=$$?; [ $$code -eq 4 ] || exit $$code  # 4: done, some rows deserve a look
@@ -41,8 +41,11 @@ torture: $(READY) ## kill and resume the command under random faults, N times fr
 fuzz: $(READY) ## feed the reader broken files for SECONDS seconds, from seed SEED on
 	$(BIN)/python -m tests.fuzz.reader --seconds $(SECONDS) --seed $(SEED)
 
-bench: $(READY) ## measure what the program takes beside the limit of this machine, into docs/reference/performance.md
-	$(BIN)/python -m benchmarks.side_by_side --write
+bench: $(READY) ## measure the program beside the limits of this machine and its peers, into docs/reference/performance.md
+	$(BIN)/python -m benchmarks --write
+
+bench-full: $(READY) ## the same, and ten million rows
+	$(BIN)/python -m benchmarks --full --write
 
 lint: $(READY) ## check format, style, types and the container files
 	$(BIN)/ruff format --check .

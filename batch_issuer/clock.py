@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def _utc_now() -> datetime:
@@ -40,4 +41,10 @@ class Clock:
 
 def format_instant(instant: datetime) -> str:
     """Write an instant in UTC with whole seconds."""
-    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    return _written(instant.replace(microsecond=0))
+
+
+@lru_cache(maxsize=16)
+def _written(second: datetime) -> str:
+    """Write a second once for all that happens in it."""
+    return f"{second.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"

@@ -62,7 +62,7 @@ async def _send(
     async with open_api(services, access) as api:
         async with services.lease(batch.batch) as lease:
             mark_as_sent(accepted.folder)
-            stop = await _submit(api, batch, inner, lease)
+            stop = await submit(api, batch, inner, lease)
             summary = await report(
                 services,
                 accepted,
@@ -76,7 +76,7 @@ async def _send(
     return await report_reading(services, accepted, reading, code=None)
 
 
-async def _submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop | None:
+async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop | None:
     """Send what is not sent, look up what is in doubt, and again, until nothing more can be sent."""
     services, at = api.services, api.services.clock.timestamp()
     await lease.write(mark_interrupted, batch.batch, at)

@@ -53,15 +53,21 @@ class Desk:
     limit: Limit | None
     answered: int = 0
     refused: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    """When the first and the last were answered."""
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """Answer one request, in the form of the contract."""
         if head.startswith(_STATISTICS):
-            return _response(b"200 OK", orjson.dumps({"answered": self.answered, "refused": self.refused}))
-        if self.limit is not None and not self.limit.allows(time.monotonic()):
+            told = {name: getattr(self, name) for name in ("answered", "refused", "first", "last")}
+            return _response(b"200 OK", orjson.dumps(told))
+        now = time.monotonic()
+        if self.limit is not None and not self.limit.allows(now):
             self.refused += 1
             return _response(b"429 Too Many Requests", b"{}")
         self.answered += 1
+        self.first, self.last = self.first or now, now
         at = body.find(_PAYLOAD)
         details = body[at + len(_PAYLOAD) : -1] if at >= 0 else b"{}"
         number = b"%d" % self.answered

@@ -168,9 +168,8 @@ async def records_of(ledger: Ledger) -> list[RequestRecord]:
 
 def open_connections(ledger: Ledger) -> int:
     """Count connections that are in use: none may be between two calls."""
-    database = ledger._database
-    pools = (database.engine.sync_engine.pool, database.threads.pool)
-    return sum(pool.checkedout() for pool in pools)  # type: ignore[attr-defined]  # every pool of a file has it
+    pools = [engine.pool for engine in ledger._database.engines]
+    return sum(pool.checkedout() for pool in pools)  # type: ignore[attr-defined]  # every pool here has it
 
 
 @asynccontextmanager

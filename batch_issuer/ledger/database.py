@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable
-from batch_issuer.ledger.databases import Database, Write, database_exists, open_database
+from batch_issuer.ledger.databases import Database, Run, database_exists, open_database
 from batch_issuer.ledger.dialects import reason_of
 
 P = ParamSpec("P")
@@ -44,18 +44,13 @@ class Ledger:
     async def read(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query on a consistent view."""
         with _translated():
-            async with self._database.engine.connect() as connection:
-                await connection.execution_options(**self._database.reading)
-                async with connection.begin():
-                    return await connection.run_sync(query, *args, **kwargs)
+            return await self._database.read(lambda connection: query(connection, *args, **kwargs))
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query in a transaction of its own that is durable when this returns."""
         with _translated():
-            async with self._turns, self._database.engine.connect() as connection:
-                await connection.execution_options(**self._database.writing)
-                async with connection.begin():
-                    return await connection.run_sync(query, *args, **kwargs)
+            async with self._turns:
+                return await self._database.write(lambda connection: query(connection, *args, **kwargs))
 
     async def write_block(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Write one of many blocks in a row: other processes get a turn after each."""
@@ -65,13 +60,9 @@ class Ledger:
         return result
 
     @asynccontextmanager
-    async def writer(self) -> AsyncIterator[Write]:
+    async def writer(self) -> AsyncIterator[Run]:
         """Yield what does as `write` does, for whoever writes often and little."""
-        opening = self._database.writer
-        if opening is None:
-            yield self.write
-            return
-        async with opening() as write:
+        async with self._database.writer() as write:
 
             async def write_in_turn(query: Callable[[Connection], T]) -> T:
                 with _translated():

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from sqlalchemy.sql import ClauseElement
 
 Values = Mapping[str, object]
@@ -18,18 +19,17 @@ class _Compiled:
     order: tuple[str, ...] | None
     """The parameters in the order of their places; None where the driver takes them by name."""
 
-    def parameters(self, row: Values) -> Any:  # noqa: ANN401 - what drivers take
-        if self.order is None:
-            return {**self.constants, **row}
-        return tuple([row[name] if name in row else self.constants[name] for name in self.order])
+    def parameters(self, rows: Sequence[Values]) -> list[Any]:
+        complete = [{**self.constants, **row} for row in rows]
+        return complete if self.order is None else list(map(itemgetter(*self.order), complete))
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One statement, made for a connection, whose parameters have names.
 
-    SQLAlchemy works the parameters of every row over, which takes longer than the databases take for it.
-    Here they go to the driver as they are: texts, numbers, bytes and None.
+    SQLAlchemy works the parameters and results of every row over, which takes longer than the databases
+    take for it. Here they go to the driver, and come from it, as they are: texts, numbers, bytes and None.
     """
 
     make: Callable[[Connection], ClauseElement]
@@ -39,18 +39,28 @@ class Prepared:
         """Run the statement for each row, and return how many rows of its table that has met."""
         if not rows:
             return 0
-        compiled = self._compiled.get(connection.dialect.name) or self._compile(connection)
-        parameters = [compiled.parameters(row) for row in rows]
-        return connection.exec_driver_sql(compiled.sql, parameters).rowcount
+        compiled = self._for(connection)
+        return connection.exec_driver_sql(compiled.sql, compiled.parameters(rows)).rowcount
 
-    def _compile(self, connection: Connection) -> _Compiled:
-        made = self.make(connection).compile(dialect=connection.dialect)
-        constants = {
-            name: value.value if isinstance(value, Enum) else value for name, value in made.params.items()
-        }
-        order = getattr(made, "positiontup", None)
-        compiled = _Compiled(
-            sql=str(made), constants=constants, order=None if order is None else tuple(order)
-        )
-        self._compiled[connection.dialect.name] = compiled
-        return compiled
+    def fetch(self, connection: Connection, values: Values) -> Sequence[Row[Any]]:
+        """Run a query once, and return all its rows."""
+        compiled = self._for(connection)
+        (parameters,) = compiled.parameters([values])
+        return connection.exec_driver_sql(compiled.sql, parameters).fetchall()
+
+    def _for(self, connection: Connection) -> _Compiled:
+        name = connection.dialect.name
+        if name not in self._compiled:
+            self._compiled[name] = _compile(self.make(connection), connection)
+        return self._compiled[name]
+
+
+def _compile(statement: ClauseElement, connection: Connection) -> _Compiled:
+    made = statement.compile(dialect=connection.dialect)
+    constants = {
+        name: value.value if isinstance(value, Enum) else value
+        for name, value in made.params.items()
+        if value is not None
+    }
+    order = getattr(made, "positiontup", None)
+    return _Compiled(sql=str(made), constants=constants, order=None if order is None else tuple(order))

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Row,
     RowMapping,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -30,6 +31,7 @@ from batch_issuer.ledger.packing import (
     unpack_customers,
     unpack_rows,
 )
+from batch_issuer.ledger.prepared import Prepared
 
 _known = tables.requests.c
 PLACE = (_known.chunk, _known.halvings, _known.generation)
@@ -175,20 +177,25 @@ _planned = select(
 ).join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
 
 
+_unsent = Prepared(
+    lambda _: (
+        _planned.add_columns(_known.attempts, _known.doubts)
+        .where(_known.batch == bindparam("batch_"), _known.stage == Stage.NOT_SENT)
+        .where(tuple_(*PLACE) > tuple_(bindparam("chunk_"), bindparam("halvings_"), bindparam("generation_")))
+        .order_by(*PLACE)
+        .limit(bindparam("limit_"))
+    )
+)
+
+
 def unsent_requests(
     connection: Connection, batch: BatchId, after: tuple[int, str, int], limit: int
 ) -> list[Unsent]:
     """Return the next requests that are not sent, after a place in the order of chunks."""
-    query = (
-        _planned.add_columns(_known.attempts, _known.doubts)
-        .where(_known.batch == batch, _known.stage == Stage.NOT_SENT, tuple_(*PLACE) > after)
-        .order_by(*PLACE)
-        .limit(limit)
-    )
-    return [
-        Unsent(request=_issue_request(row), attempts=row.attempts, doubts=row.doubts)
-        for row in connection.execute(query)
-    ]
+    chunk, halvings, generation = after
+    place = {"chunk_": chunk, "halvings_": halvings, "generation_": generation}
+    found = _unsent.fetch(connection, {"batch_": batch, "limit_": limit, **place})
+    return [Unsent(request=_issue_request(row), attempts=row.attempts, doubts=row.doubts) for row in found]
 
 
 def requests_in_doubt(connection: Connection, batch: BatchId) -> list[tuple[RequestRecord, str]]:

@@ -17,7 +17,7 @@ from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.leases import LeaseKey, check_lease
 from batch_issuer.ledger.prepared import Prepared
 from batch_issuer.ledger.requests import replace_request
-from batch_issuer.ledger.workflow_requests import SPOKEN, Said, keep_words, record_said, words_spoken
+from batch_issuer.ledger.workflow_requests import SPOKEN, Said, keep_words, record_said, words_of
 
 _known = tables.requests.c
 
@@ -167,7 +167,7 @@ def _apply_said_at_once(connection: Connection, steps: Sequence[Answered]) -> bo
 
     Then some may be written, and all can be written again, the long way.
     """
-    facts = [_facts(step) | words_spoken(step.said) for step in steps if step.said is not None]
+    facts = [_facts(step) | words_of(step.said) for step in steps if step.said is not None]
     if _said_at_once.run(connection, facts) != len(facts):
         return False
     keep_words(connection, [step.said for step in steps if step.said is not None])

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, case, o
 from sqlalchemy.sql import ClauseElement
 
 from batch_issuer.batch.ids import RequestId, WorkflowRequestId
-from batch_issuer.batch.outcomes import NO_ERROR, Outcome, ServerError, ServerRequest, Settlement
+from batch_issuer.batch.outcomes import Outcome, ServerError, ServerRequest, Settlement
 from batch_issuer.batch.stages import Stage
 from batch_issuer.batch.twins import Twin, choose_twin, twin_of
 from batch_issuer.ledger import tables
@@ -65,10 +65,8 @@ _adopt = Prepared(
 
 def _keep(connection: Connection) -> ClauseElement:
     new = upsert(connection, tables.workflow_requests)
-    words: dict[str, BindParameter[Any]] = {name: bindparam(f"{name}_") for name in _WORDS}
-    return new.values(
-        request_id=bindparam("id"), workflow_request_id=bindparam("workflow_id"), **words
-    ).on_conflict_do_update(
+    words = {"replies": bindparam("replies_"), "updated_at": bindparam("at"), **SPOKEN}
+    return new.values(request_id=bindparam("id"), **words).on_conflict_do_update(
         index_elements=["request_id", "workflow_request_id"],
         set_={name: new.excluded[name] for name in _WORDS},
         # the first final answer stands, its replies with it: a later one must not change what was reported
@@ -96,20 +94,10 @@ def record_said(connection: Connection, steps: Sequence[Said]) -> None:
 
 def keep_words(connection: Connection, steps: Sequence[Said]) -> None:
     """Keep what the server said of each workflow request, and leave to others what that means."""
-    _kept.run(
-        connection,
-        [
-            {
-                "id": step.request_id,
-                "workflow_id": step.said.workflow_request_id,
-                **{f"{name}_": word for name, word in _words_of(step).items()},
-            }
-            for step in steps
-        ],
-    )
+    _kept.run(connection, [_words_of(step) for step in steps])
 
 
-def words_spoken(step: Said) -> dict[str, Any]:
+def words_of(step: Said) -> dict[str, Any]:
     """Return what a request takes over where the server has said nothing but this."""
     return _adoption(twin_of(step.said, step.settlement))
 
@@ -121,17 +109,8 @@ def twins_of(connection: Connection, request_id: RequestId) -> list[Twin]:
 
 def _words_of(step: Said) -> dict[str, Any]:
     settlement = step.settlement
-    error = settlement.error or NO_ERROR
-    return {
-        "state": step.said.state,
-        "outcome": "" if settlement.outcome is None else settlement.outcome.value,
-        "is_final": int(settlement.is_final),
-        "is_definite": int(settlement.is_definite),
-        "error_code": error.code,
-        "error_message": error.message,
-        "updated_at": step.at,
-        "replies": pack_replies(settlement.replies.values()) if settlement.outcome is None else None,
-    }
+    replies = pack_replies(settlement.replies.values()) if settlement.outcome is None else None
+    return {"id": step.request_id, "at": step.at, "replies_": replies, **words_of(step)}
 
 
 def _twins_of(connection: Connection, request_ids: Sequence[RequestId]) -> dict[RequestId, list[Twin]]:

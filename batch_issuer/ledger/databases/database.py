@@ -1,7 +1,7 @@
 """What every database gives, whichever it is."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -12,31 +12,51 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 T = TypeVar("T")
 
 
-class Write(Protocol):
-    """Runs short queries one after another, each in a transaction that is durable when it returns."""
+class Run(Protocol):
+    """Runs a query in a transaction of its own."""
 
     async def __call__(self, query: Callable[[Connection], T]) -> T:
-        """Run one query."""
+        """Run one query; what it wrote is durable when this returns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """An open database, its tables up to date."""
 
-    engine: AsyncEngine
+    read: Run
+    """On one consistent view."""
+    write: Run
+    writer: Callable[[], AbstractAsyncContextManager[Run]]
+    """Opens what does as `write`, for whoever writes often and little."""
     threads: Engine
     """For work in threads."""
+    engines: tuple[Engine, ...]
+    """All that hold connections."""
     now: Callable[[Connection], datetime]
     """The one clock that all who share the ledger go by."""
     reading: Mapping[str, Any] = field(default_factory=dict)
     """Execution options of a transaction that reads one consistent view."""
-    writing: Mapping[str, Any] = field(default_factory=dict)
-    """Execution options of a transaction that writes."""
     writers: int
     """How many transactions of one process may write at once."""
     gap: float = 0.0
     """Seconds that one of many writes in a row leaves to other processes."""
     timeline: int = 0
     """Changes where the database may have lost committed work: it was restored, or a standby took over."""
-    writer: Callable[[], AbstractAsyncContextManager[Write]] | None = None
-    """Opens what writes often and little, where there is a faster way than `engine`."""
+
+
+def run_on(engine: AsyncEngine, **options: Any) -> Run:  # noqa: ANN401 - execution options are anything
+    """Return what runs queries with connections of an engine."""
+
+    async def run(query: Callable[[Connection], T]) -> T:
+        async with engine.connect() as connection:
+            await connection.execution_options(**options)
+            async with connection.begin():
+                return await connection.run_sync(query)
+
+    return run
+
+
+@asynccontextmanager
+async def same(run: Run) -> AsyncIterator[Run]:
+    """Open nothing."""
+    yield run

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from batch_issuer.errors import LedgerUnavailable, UsageError
-from batch_issuer.ledger.databases.database import Database
+from batch_issuer.ledger.databases.database import Database, run_on, same
 from batch_issuer.ledger.databases.migrating import is_current, migrate
 from batch_issuer.ledger.dialects import Lock, lock_for_all, reason_of
 
@@ -51,11 +51,16 @@ async def open_postgresql(url: URL) -> AsyncIterator[Database]:
     event.listen(engine.sync_engine, "connect", partial(server.prepare, settings=_SHORT))
     try:
         timeline = await asyncio.to_thread(_bring_up_to_date, threads, url)
+        reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        write = run_on(engine)
         yield Database(
-            engine=engine,
+            read=run_on(engine, **reading),
+            write=write,
+            writer=partial(same, write),
             threads=threads,
+            engines=(threads, engine.sync_engine),
             now=_now,
-            reading={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+            reading=reading,
             writers=_WRITERS,
             timeline=timeline,
         )

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import UsageError
@@ -20,12 +20,13 @@ from batch_issuer.ledger.databases.database import Database
 from batch_issuer.ledger.databases.migrating import migrate
 from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code
 from batch_issuer.ledger.databases.sqlite_place import prepare_place, without_links
+from batch_issuer.ledger.databases.sqlite_threads import IN_TURN, NOW, Threads, open_writer
 from batch_issuer.ledger.databases.sqlite_users import Users, one_at_a_time
-from batch_issuer.ledger.databases.sqlite_writer import open_writer
 from batch_issuer.tasks import see_through
 
 _POLL_MS: Final = 8  # SQLite looks after 1, 3 and 8 ms
 _PATIENCE_SECONDS: Final = 10.0
+_THREADS: Final = 4
 _GAP: Final = 0.015
 """Some looks of everyone who waits. It makes recording in blocks of 1.5 MB take half as long again, and
 lets others in after one block: 99 of 100 small writes within 0.2 s."""
@@ -33,6 +34,8 @@ _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # a transition must survive power loss; grouped commits make it cheap
     "PRAGMA foreign_keys=ON",
+    "PRAGMA cache_size=-32768",  # 32 MiB: request ids are spread over all of an index
+    "PRAGMA wal_autocheckpoint=8192",  # the same pages again and again: copied once for 32 MiB of them
     f"PRAGMA busy_timeout={_POLL_MS}",  # last: the others may have to wait for a program that is closing
 )
 _ADVICE: Final = {
@@ -53,23 +56,23 @@ async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
     file = without_links(path)
     # parameters hold customers: they belong in no error and no traceback
     settings: dict[str, Any] = {"hide_parameters": True, "connect_args": {"timeout": OPENING_SECONDS}}
-    threads = _prepared(create_engine(url, **settings))
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **settings)
-    _prepared(engine.sync_engine)
+    engine = _prepared(create_engine(url, **settings))
     async with AsyncExitStack() as stack:
         users = stack.enter_context(closing(Users(file)))
-        stack.callback(threads.dispose)
-        stack.push_async_callback(engine.dispose)
+        stack.callback(engine.dispose)
         # what it uses is closed behind it
-        await see_through(asyncio.to_thread(_bring_up_to_date, threads, path, file, users))
+        await see_through(asyncio.to_thread(_bring_up_to_date, engine, path, file, users))
+        pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="ledger"))
+        threads = Threads(engine=engine, pool=pool)
         yield Database(
-            engine=engine,
-            threads=threads,
+            read=threads.read,
+            write=threads.write,
+            writer=partial(open_writer, engine, is_busy=_is_busy),
+            threads=engine,
+            engines=(engine,),
             now=lambda _: clock.now(),  # all who share a file are on one machine
-            writing={"writing": "in turn"},
             writers=1,  # they queue here instead of polling the file's lock
             gap=_GAP,
-            writer=partial(open_writer, threads, is_busy=_is_busy),
         )
 
 
@@ -95,13 +98,11 @@ def _prepared(engine: Engine) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        match connection.get_execution_options().get("writing"):
-            case None:
-                connection.exec_driver_sql("BEGIN")
-            case "now":
-                _begin_writing(connection, patience=0.0)
-            case _:
-                _begin_writing(connection, patience=_PATIENCE_SECONDS)
+        writing = connection.get_execution_options().get("writing")
+        if writing is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection, patience=0.0 if writing == NOW else _PATIENCE_SECONDS)
 
     return engine
 
@@ -133,7 +134,7 @@ def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> N
         with one_at_a_time(file.parent):
             is_current = look_at(file, str(path), is_alone=users.is_alone())
             users.share()
-            writing = {} if is_current else {"writing": "in turn"}
+            writing = {} if is_current else {"writing": IN_TURN}
             with engine.connect().execution_options(**writing) as connection, connection.begin():
                 if not is_current:
                     migrate(connection)

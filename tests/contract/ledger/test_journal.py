@@ -29,7 +29,7 @@ class Commits:
 
     def __init__(self, ledger: Ledger) -> None:
         self.count = 0
-        for engine in (ledger._database.engine.sync_engine, ledger._database.threads):
+        for engine in ledger._database.engines:
             event.listen(engine, "commit", self._add)
 
     def _add(self, _connection: object) -> None:
