@@ -52,11 +52,11 @@ class Journal:
     less is time for the senders.
     """
 
-    def __init__(self, write: Run) -> None:
+    def __init__(self, write: Run, load: Load) -> None:
         """Write in this way; `open_journal` starts the writer."""
         self._write_durably = write
+        self._load = load
         self._entries: asyncio.Queue[_Entry | None] = asyncio.Queue()
-        self._load = Load()
         self._is_closed = False
 
     async def record(self, *transitions: Transition) -> None:
@@ -123,10 +123,10 @@ def _tell(entries: list[_Entry], failure: Exception | None) -> None:
 
 
 @asynccontextmanager
-async def open_journal(ledger: Ledger) -> AsyncIterator[Journal]:
+async def open_journal(ledger: Ledger, load: Load | None = None) -> AsyncIterator[Journal]:
     """Run a journal's writer; on leaving, what was recorded before is still written."""
     async with ledger.writer() as write:
-        journal = Journal(write)
+        journal = Journal(write, load or Load())
         writer = asyncio.create_task(journal._write_until_closed(), name="journal")  # noqa: SLF001 - its opener
         try:
             yield journal

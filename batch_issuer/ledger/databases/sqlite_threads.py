@@ -53,14 +53,16 @@ async def in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 
 
 @asynccontextmanager
-async def open_writer(engine: Engine, *, is_busy: Callable[[OperationalError], bool]) -> AsyncIterator[Run]:
+async def open_writer(
+    engine: Engine, *, is_busy: Callable[[OperationalError], bool], now: Callable[[], float] = perf_counter
+) -> AsyncIterator[Run]:
     """Yield what writes often and little, with a connection of its own.
 
     A few rows take some microseconds each on the loop. What may take long goes to a thread: waiting until
     no other program writes, and the commit, as long as commits are not known to be fast here.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="journal") as thread:
-        writer = _Writer(engine, thread, is_busy)
+        writer = _Writer(engine, thread, is_busy, now)
         try:
             yield writer
         finally:
@@ -69,11 +71,16 @@ async def open_writer(engine: Engine, *, is_busy: Callable[[OperationalError], b
 
 class _Writer:
     def __init__(
-        self, engine: Engine, thread: ThreadPoolExecutor, is_busy: Callable[[OperationalError], bool]
+        self,
+        engine: Engine,
+        thread: ThreadPoolExecutor,
+        is_busy: Callable[[OperationalError], bool],
+        now: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._thread = thread
         self._is_busy = is_busy
+        self._now = now
         self._connection: Connection | None = None
         self._commit_seconds = 2 * _FAST_SECONDS
 
@@ -113,6 +120,6 @@ class _Writer:
 
     def _commit_timed(self, transaction: RootTransaction) -> None:
         """Commit; a slow one is remembered for some time: the loop must not wait for such a disk."""
-        begun = perf_counter()
+        begun = self._now()
         transaction.commit()
-        self._commit_seconds = max(perf_counter() - begun, self._commit_seconds * _REMEMBERED)
+        self._commit_seconds = max(self._now() - begun, self._commit_seconds * _REMEMBERED)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import Answered, Journal, Ledger, Sending, open_journal
+from batch_issuer.ledger.journal import Load
 from batch_issuer.ledger.requests import count_by_stage
 from tests.conftest import BATCH, KEY, make_request, make_requests, plan, records_of
 from tests.contract.ledger.conftest import OpenAgain
@@ -85,6 +86,38 @@ async def test_entries_gather_while_a_commit_is_under_way(ledger: Ledger, journa
     await asyncio.gather(*(send(chunk) for chunk in range(1, 61)))
     assert commits.count < 12
     assert await ledger.read(count_by_stage, BATCH) == {Stage.REFUSED: 60}
+
+
+class Busy(Load):
+    """The loop is at work, whatever it is asked."""
+
+    def is_high(self) -> bool:
+        return True
+
+
+async def test_under_load_entries_of_several_turns_of_the_loop_share_a_commit(ledger: Ledger) -> None:
+    await plan(ledger, make_requests(60))
+
+    async def send(chunk: int) -> None:
+        for _ in range(chunk):
+            await asyncio.sleep(0)
+        await journal.record(sending(chunk))
+
+    async with open_journal(ledger, Busy()) as journal:
+        commits = Commits(ledger)
+        await asyncio.gather(*(send(chunk) for chunk in range(1, 61)))
+        shared = commits.count
+    assert shared < 20
+    assert await ledger.read(count_by_stage, BATCH) == {Stage.SENDING: 60}
+
+
+async def test_a_lone_entry_does_not_wait_for_others(ledger: Ledger) -> None:
+    await plan(ledger, make_requests(2))
+    async with open_journal(ledger, Busy()) as journal:
+        commits = Commits(ledger)
+        await journal.record(sending(1))
+        await journal.record(sending(2))
+        assert commits.count == 2
 
 
 async def test_a_failure_reaches_every_sender_that_waits(ledger: Ledger, journal: Journal) -> None:
