@@ -29,8 +29,9 @@ def make_request_id(
 ) -> RequestId:
     """Derive the request id of a chunk: the same facts always give the same id.
 
-    It starts with the batch id, so that a checker recognises it, and has 39 characters: the longest
-    published sample has 40, and no limit is stated (contract, "Idempotency").
+    It starts with the batch id, so that a checker recognises it, and goes on with the number of the chunk:
+    what is sent together lies together in the ledger. It has 39 characters: the longest published sample
+    has 40, and no limit is stated (contract, "Idempotency").
     """
     facts = "\x1f".join((org_id, batch, str(chunk), halvings, str(generation)))
-    return RequestId(f"{batch}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}")
+    return RequestId(f"{batch}-{chunk:07x}{hashlib.sha256(facts.encode()).hexdigest()[:9]}")

@@ -15,7 +15,7 @@ from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.leases import LeaseKey, check_lease
-from batch_issuer.ledger.prepared import Prepared
+from batch_issuer.ledger.prepared import Prepared, Values
 from batch_issuer.ledger.requests import replace_request
 from batch_issuer.ledger.workflow_requests import SPOKEN, Said, keep_words, record_said, words_of
 
@@ -116,10 +116,8 @@ def _keep_attempt(connection: Connection) -> ClauseElement:
     )
     told = ("answered_at", "stage", "http_status", "error_code", "error_message")
     return new.on_conflict_do_update(
-        index_elements=[
-            "request_id",
-            "attempt",
-        ],  # whoever took the batch over has noted it without an answer
+        # whoever took the batch over has noted it without an answer
+        index_elements=["request_id", "attempt"],
         set_={name: new.excluded[name] for name in told},
     )
 
@@ -151,34 +149,33 @@ def _apply_sending(connection: Connection, steps: Sequence[Sending]) -> None:
 
 def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
     # a request that the list has settled meanwhile is left as it is: the list knows more
-    said = [step for step in steps if step.said is not None]
-    if not _apply_said_at_once(connection, said):
-        _answered.run(connection, [_facts(step) for step in said])
-        record_said(connection, [step.said for step in said if step.said is not None])
-    for step in steps:
-        if step.halves is not None and _answered.run(connection, [_facts(step)]):
+    told = [(step, _facts(step)) for step in steps]
+    _apply_said(connection, [(step.said, facts) for step, facts in told if step.said is not None])
+    for step, facts in told:
+        if step.halves is not None and _answered.run(connection, [facts]):
             replace_request(connection, BatchId(step.lease.name), step.request_id, step.halves)
-    _answered.run(connection, [_facts(s) for s in steps if s.said is None and s.halves is None])
-    _attempt.run(connection, [_facts(step) | {"sent": step.sent_at} for step in steps])
+    _answered.run(connection, [facts for step, facts in told if step.said is None and step.halves is None])
+    _attempt.run(connection, [facts for _, facts in told])
 
 
-def _apply_said_at_once(connection: Connection, steps: Sequence[Answered]) -> bool:
-    """Write answers and what they say in one go; False where the server has said something before.
-
-    Then some may be written, and all can be written again, the long way.
-    """
-    facts = [_facts(step) | words_of(step.said) for step in steps if step.said is not None]
-    if _said_at_once.run(connection, facts) != len(facts):
-        return False
-    keep_words(connection, [step.said for step in steps if step.said is not None])
-    return True
+def _apply_said(connection: Connection, told: Sequence[tuple[Said, Values]]) -> None:
+    """Write answers and what they say in one go, where the server has said nothing before."""
+    facts = [facts for _, facts in told]
+    if _said_at_once.run(connection, facts) == len(facts):
+        keep_words(connection, facts)
+    else:  # some are written by now: they stay as they are
+        _answered.run(connection, facts)
+        record_said(connection, [said for said, _ in told])
 
 
-def _facts(step: Answered) -> dict[str, object]:
+def _facts(step: Answered) -> Values:
+    words = {} if step.said is None else words_of(step.said)
     return {
+        **words,
         "id": step.request_id,
         "attempt_": step.attempt,
         "owner_": step.lease.owner,
+        "sent": step.sent_at,
         "at": step.at,
         "stage_": step.stage.value,
         "status": step.http_status,
@@ -210,9 +207,8 @@ def mark_interrupted(connection: Connection, batch: BatchId, at: str) -> None:
     was_sent = and_(_known.batch == batch, _known.stage == Stage.SENDING)
     sent = select(_known.request_id, _known.attempts, _known.updated_at).where(was_sent)
     attempts = upsert(connection, tables.attempts).from_select(["request_id", "attempt", "sent_at"], sent)
-    connection.execute(
-        attempts.on_conflict_do_nothing()
-    )  # earlier versions noted an attempt before it was made
+    # earlier versions noted an attempt before it was made
+    connection.execute(attempts.on_conflict_do_nothing())
     connection.execute(
         update(tables.requests)
         .where(was_sent)

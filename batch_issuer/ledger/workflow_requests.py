@@ -42,8 +42,8 @@ SPOKEN: Final[Mapping[str, BindParameter[Any]]] = {
     "outcome": bindparam("outcome_"),
     "is_final": bindparam("final"),
     "is_definite": bindparam("definite"),
-    "error_code": bindparam("code"),
-    "error_message": bindparam("message"),
+    "error_code": bindparam("said_code"),
+    "error_message": bindparam("said_message"),
 }
 """What a request takes over from the workflow request that counts for it."""
 _adopt = Prepared(
@@ -81,7 +81,7 @@ def record_said(connection: Connection, steps: Sequence[Said]) -> None:
     """Keep what the server said, and let the twin that counts speak for each request."""
     if not steps:
         return
-    keep_words(connection, steps)
+    keep_words(connection, [words_of(step) for step in steps])
     at = {step.request_id: step.at for step in steps}
     present = _present(connection, list(at))
     adopted = []
@@ -92,25 +92,22 @@ def record_said(connection: Connection, steps: Sequence[Said]) -> None:
     _adopt.run(connection, adopted)
 
 
-def keep_words(connection: Connection, steps: Sequence[Said]) -> None:
+def keep_words(connection: Connection, words: Sequence[Mapping[str, Any]]) -> None:
     """Keep what the server said of each workflow request, and leave to others what that means."""
-    _kept.run(connection, [_words_of(step) for step in steps])
+    _kept.run(connection, words)
 
 
 def words_of(step: Said) -> dict[str, Any]:
-    """Return what a request takes over where the server has said nothing but this."""
-    return _adoption(twin_of(step.said, step.settlement))
+    """Return what the server said: to be kept, and for a request to take over if nothing else was said."""
+    settlement = step.settlement
+    replies = pack_replies(settlement.replies.values()) if settlement.outcome is None else None
+    words = _adoption(twin_of(step.said, settlement))
+    return {"id": step.request_id, "at": step.at, "replies_": replies, **words}
 
 
 def twins_of(connection: Connection, request_id: RequestId) -> list[Twin]:
     """Return the workflow requests that carry one of our request ids."""
     return _twins_of(connection, [request_id]).get(request_id, [])
-
-
-def _words_of(step: Said) -> dict[str, Any]:
-    settlement = step.settlement
-    replies = pack_replies(settlement.replies.values()) if settlement.outcome is None else None
-    return {"id": step.request_id, "at": step.at, "replies_": replies, **words_of(step)}
 
 
 def _twins_of(connection: Connection, request_ids: Sequence[RequestId]) -> dict[RequestId, list[Twin]]:
@@ -140,8 +137,8 @@ def _adoption(twin: Twin) -> dict[str, Any]:
         "outcome_": "" if twin.outcome is None else twin.outcome.value,
         "final": int(twin.is_final),
         "definite": int(twin.is_definite),
-        "code": twin.error.code,
-        "message": twin.error.message,
+        "said_code": twin.error.code,
+        "said_message": twin.error.message,
     }
 
 
@@ -157,8 +154,8 @@ def _present(connection: Connection, request_ids: Sequence[RequestId]) -> dict[R
                 "outcome_": row["outcome"],
                 "final": row["is_final"],
                 "definite": row["is_definite"],
-                "code": row["error_code"],
-                "message": row["error_message"],
+                "said_code": row["error_code"],
+                "said_message": row["error_message"],
             }
     return present
 

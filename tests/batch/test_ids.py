@@ -84,3 +84,13 @@ def test_each_fact_counts() -> None:
     ids = {make_request_id(**{**plain, **change}) for change in changes}  # type: ignore[arg-type]  # plain dicts
 
     assert len(ids) == len(changes)
+
+
+@given(facts=FACTS, chunk=st.integers(1, 50_000_000))
+def test_request_ids_of_a_batch_follow_each_other_as_its_chunks_do(facts: dict[str, str], chunk: int) -> None:
+    one, next_one = (
+        make_request_id(**{**facts, "chunk": number})  # type: ignore[arg-type]  # a plain dict
+        for number in (chunk, chunk + 1)
+    )
+
+    assert one < next_one
