@@ -11,6 +11,7 @@ from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.batch.problem_columns import ProblemColumns
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
 from batch_issuer.errors import InputRefused
+from batch_issuer.intake.code_book import CodeBook
 from batch_issuer.intake.columns import COLUMNS, Columns
 from batch_issuer.intake.combinations import MOST_REMEMBERED, NOT_SENT, Codes, Combinations
 from batch_issuer.intake.customer_ids import read_ids
@@ -86,8 +87,7 @@ class Checker:
         """Start before the first block."""
         self._source = source
         self._combinations = Combinations(source.options, most_remembered=most_remembered)
-        self._keys: list[GroupKey] = []
-        self._code_of_key: dict[GroupKey, int] = {}
+        self._keys = CodeBook()
 
     def check(self, block: Block) -> CheckedRows:
         """Check the next block."""
@@ -101,12 +101,12 @@ class Checker:
             ids.problems.of_rows(cells.rows[ids.problems.rows]),
             combinations.problems(codes, cells.rows),
         ]
-        valid = codes[is_valid]
+        valid = slice(None) if is_valid.all() else is_valid
         return CheckedRows(
-            customers=ids.customers[is_valid],
-            rows=cells.rows[is_valid],
-            codes=self._key_codes(valid),
-            keys=self._keys,
+            customers=ids.customers[valid],
+            rows=cells.rows[valid],
+            codes=self._key_codes(codes[valid]),
+            keys=self._keys.values,
             total=len(cells.rows),
             problems=_told_once(cells.misread, ProblemColumns.joined(problems)),
             repairs=ids.repairs + combinations.repairs(codes),
@@ -119,12 +119,9 @@ class Checker:
         """Turn codes of combinations into those of keys, which are in order of their first rows."""
         of_combination = self._combinations.key_codes
         new, firsts = np.unique(codes[of_combination[codes] == NOT_SENT], return_index=True)
-        for combination in new[np.argsort(firsts)].tolist():
-            key = self._combinations.sent[combination]
-            code = self._code_of_key.setdefault(key, len(self._keys))
-            of_combination[combination] = code
-            if code == len(self._keys):
-                self._keys.append(key)
+        if len(new):
+            new = new[np.argsort(firsts)]
+            of_combination[new] = self._keys.read([self._combinations.sent[one] for one in new.tolist()])
         key_codes: GroupCodes = of_combination[codes]
         return key_codes
 

@@ -14,15 +14,16 @@ import numpy.typing as npt
 from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.batch.problem_columns import NO_PROBLEMS, ProblemColumns
 from batch_issuer.batch.requests import RowNumbers
+from batch_issuer.intake.code_book import Cells, CodeBook
 from batch_issuer.intake.columns import GROUP_COLUMNS
 from batch_issuer.intake.known_cells import Encoded
 from batch_issuer.intake.repairs import BLANKS, repair_groups
 from batch_issuer.intake.schema import BADGE_COLUMNS, OF_ROWS
 from batch_issuer.intake.source import InputOptions
 
-Combination = tuple[str, ...]
+Combination = Cells
 """The cells of a row besides the customer's id, in the order of the known columns."""
-Codes = npt.NDArray[np.intp]
+Codes = npt.NDArray[np.integer]
 
 NOT_SENT: Final = -1
 _LUT_SIZE: Final = 1 << 18
@@ -49,7 +50,7 @@ class Combinations:
         """Forget all: codes count from 0 again."""
         self.sent, self.is_right = [], np.empty(0, dtype=np.bool_)
         self.key_codes = np.empty(0, dtype=np.int32)
-        self._code_of: dict[Combination, int] = {}
+        self._met = CodeBook()
         self._problems = NO_PROBLEMS  # in order of the codes, which stand for rows
         self._wrong_cells: set[tuple[int, str]] = set()
         self._blanks = np.empty(0, dtype=np.int64)
@@ -61,10 +62,10 @@ class Combinations:
             self.forget()
         firsts, which = _distinct_rows(groups, count)
         met = _combinations_at(firsts, groups)
-        new = [one for one in dict.fromkeys(met) if one not in self._code_of]
-        if new:
-            self._meet(new)
-        return np.fromiter((self._code_of[one] for one in met), np.intp, count=len(met))[which]
+        codes = self._met.read(met)
+        if len(self._met.values) > len(self.sent):
+            self._check(self._met.values[len(self.sent) :])
+        return codes[which]
 
     def repairs(self, codes: Codes) -> Counter[str]:
         """Count the repairs of some rows."""
@@ -98,15 +99,14 @@ class Combinations:
         )
         return badge, owner, date
 
-    def _meet(self, new: Sequence[Combination]) -> None:
+    def _check(self, new: Sequence[Combination]) -> None:
         """Repair and check combinations that were not met before."""
         start, count = len(self.sent), len(new)
-        frame, blanks = repair_groups(new, timezone=self._options.timezone)
-        problems = self._options.rules.find_in_groups(frame)
+        sent, blanks = repair_groups(new, timezone=self._options.timezone)
+        problems = self._options.rules.find_in_groups(sent)
         is_right = np.ones(count, dtype=np.bool_)
         is_right[problems.rows] = False
-        self._code_of.update(zip(new, range(start, start + count), strict=True))
-        self.sent.extend(zip(*(frame[name].tolist() for name in GROUP_COLUMNS), strict=True))
+        self.sent.extend(zip(*(sent[name].to_pylist() for name in GROUP_COLUMNS), strict=True))
         self.is_right = np.concatenate([self.is_right, is_right])
         self.key_codes = np.concatenate([self.key_codes, np.full(count, NOT_SENT, dtype=np.int32)])
         self._blanks = np.concatenate([self._blanks, blanks])

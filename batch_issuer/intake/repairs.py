@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,21 +38,23 @@ def repair_customer_ids(cells: pa.Array) -> tuple[pa.Array, Counter[str]]:
 
 def repair_groups(
     combinations: Sequence[Sequence[str]], *, timezone: ZoneInfo
-) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
+) -> tuple[dict[str, pa.Array], npt.NDArray[np.int64]]:
     """Return cells besides the customer's id in the form that is sent, and how many of a row had blanks."""
-    columns = zip(*combinations, strict=True)
-    read = {name: pd.Series(cells, dtype="str") for name, cells in zip(GROUP_COLUMNS, columns, strict=True)}
-    sent = {name: cells.str.strip() for name, cells in read.items()}
-    blanks = sum((sent[name] != read[name]).to_numpy(dtype=np.int64) for name in GROUP_COLUMNS)
-    sent["badge_meta_id"] = sent["badge_meta_id"].str.lower()
+    sent, blanks = {}, np.zeros(len(combinations), dtype=np.int64)
+    for at, name in enumerate(GROUP_COLUMNS):
+        read = pa.array([cells[at] for cells in combinations], pa.string())
+        sent[name] = pc.utf8_trim_whitespace(read)
+        blanks += np.asarray(pc.not_equal(sent[name], read))
+    sent["badge_meta_id"] = pc.utf8_lower(sent["badge_meta_id"])
     sent["owner_type"] = _map_distinct(sent["owner_type"], lambda o: _OWNER_SPELLING.get(o.casefold(), o))
     sent["issue_event_date"] = _map_distinct(
         sent["issue_event_date"], lambda date: read_instant(date, timezone=timezone) or date
     )
-    return pd.DataFrame(sent), np.asarray(blanks)
+    return sent, blanks
 
 
-def _map_distinct(cells: "pd.Series[str]", change: Callable[[str], str]) -> "pd.Series[str]":
-    """Change each distinct value once: these columns repeat a few values over many rows."""
-    changed = {value: change(value) if value else value for value in cells.unique()}
-    return cells.map(changed).astype("str")
+def _map_distinct(cells: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    """Change each distinct text once: these columns repeat a few of them over many rows."""
+    encoded = cells.dictionary_encode()
+    changed = [change(text) if text else text for text in encoded.dictionary.to_pylist()]
+    return pa.array(changed, pa.string()).take(encoded.indices)

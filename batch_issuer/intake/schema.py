@@ -1,6 +1,6 @@
 """The rules for input cells: a pandera schema finds what breaks them, the tables of shapes say why."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,11 +45,12 @@ class InputRules:
         parts = [_explained("customer_id", ids.take(pa.array(at)), at, WRONG_CUSTOMER_IDS) for at in broken]
         return ProblemColumns.joined(parts)
 
-    def find_in_groups(self, frame: pd.DataFrame) -> ProblemColumns:
+    def find_in_groups(self, cells: Mapping[str, pa.Array]) -> ProblemColumns:
         """Return the problems of the repaired cells besides the customer's id; their rows count from 0.
 
         Of one row they come in the order of the columns.
         """
+        frame = pd.DataFrame({name: column.to_pandas() for name, column in cells.items()})
         parts: list[ProblemColumns] = []
         for check, is_broken in _broken(self._schema(), frame):
             at = np.flatnonzero(is_broken)
@@ -58,8 +59,8 @@ class InputRules:
             elif check == _BADGE:
                 parts.append(self._explain_badge(frame, at))
             else:
-                cells = _text(frame[check].iloc[at])
-                parts.append(_explained(check, cells, at, shapes_of(check, self.badge_pattern)))
+                wrong = cells[check].take(pa.array(at))
+                parts.append(_explained(check, wrong, at, shapes_of(check, self.badge_pattern)))
         return in_order(ProblemColumns.joined(parts))
 
     def explain(self, column: str, cell: str) -> Finding | None:

@@ -110,12 +110,12 @@ def _check_defaults(options: InputOptions) -> None:
     given = {name: value for name, value in options.columns.defaults.items() if value.strip()}
     if not given:
         return
-    frame, _ = repair_groups([[given.get(name, "") for name in GROUP_COLUMNS]], timezone=options.timezone)
+    sent, _ = repair_groups([[given.get(name, "") for name in GROUP_COLUMNS]], timezone=options.timezone)
     for name in GROUP_COLUMNS:
         value = given.get(name)
         if value is None:
             continue
-        finding = options.rules.explain(name, str(frame.loc[0, name]))
+        finding = options.rules.explain(name, sent[name][0].as_py())
         if finding is not None:
             problem = InputProblem(row=1, column=name, value=value, rule=finding.rule, hint=finding.hint)
             raise UsageError(f"the value for the whole file is wrong: {problem.message}")

@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+_ZERO, _MOST = np.uint8(ord("0")), np.uint8(9)
+
 
 def text_offsets(cells: pa.Array) -> npt.NDArray[np.int64]:
     """Return where each cell begins in the bytes behind the array, and where the last one ends."""
@@ -24,5 +26,12 @@ def first_bytes(cells: pa.Array) -> npt.NDArray[np.uint8]:
     """Return the first byte of each cell; 0 where a cell is empty."""
     offsets = text_offsets(cells)
     content = np.frombuffer(cells.buffers()[2] or b"\0", np.uint8)
-    starts = np.minimum(offsets[:-1], len(content) - 1)
-    return np.where(offsets[1:] > offsets[:-1], content[starts], 0).astype(np.uint8)
+    first = content.take(offsets[:-1], mode="clip")
+    first[offsets[1:] == offsets[:-1]] = 0
+    return first
+
+
+def holds_only_digits(cells: pa.Array) -> bool:
+    """Tell whether no cell holds anything but 0 to 9."""
+    above_zero = text_bytes(cells) - _ZERO  # what stands before 0 becomes a large number
+    return bool((above_zero <= _MOST).all())
