@@ -121,7 +121,9 @@ class Checker:
         new, firsts = np.unique(codes[of_combination[codes] == NOT_SENT], return_index=True)
         if len(new):
             new = new[np.argsort(firsts)]
-            of_combination[new] = self._keys.read([self._combinations.sent[one] for one in new.tolist()])
+            of_combination[new] = self._keys.read(
+                list(map(self._combinations.sent.__getitem__, new.tolist()))
+            )
         key_codes: GroupCodes = of_combination[codes]
         return key_codes
 

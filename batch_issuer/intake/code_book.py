@@ -21,7 +21,9 @@ class CodeBook:
         """Return the code of each value; those that are new get the next ones, in their order."""
         code_of, known = self._code_of, len(self.values)
         codes = np.array([code_of.setdefault(value, len(code_of)) for value in values], dtype=np.int32)
-        if len(code_of) > known:
+        if len(code_of) - known == len(values):
+            self.values.extend(values)
+        elif len(code_of) > known:
             distinct, firsts = np.unique(codes, return_index=True)
             self.values.extend(values[at] for at in firsts[distinct >= known].tolist())
         return codes

@@ -5,11 +5,12 @@ remembering would take memory, and save nothing.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.batch.problem_columns import NO_PROBLEMS, ProblemColumns
@@ -61,10 +62,12 @@ class Combinations:
         if len(self.sent) > self._most_remembered:
             self.forget()
         firsts, which = _distinct_rows(groups, count)
-        met = _combinations_at(firsts, groups)
-        codes = self._met.read(met)
-        if len(self._met.values) > len(self.sent):
-            self._check(self._met.values[len(self.sent) :])
+        codes = self._met.read(list(zip(*(group.listed(firsts) for group in groups), strict=True)))
+        met, at = np.unique(codes, return_index=True)
+        new = firsts[at[met >= len(self.sent)]]
+        if len(new):
+            named = zip(GROUP_COLUMNS, groups, strict=True)
+            self._check({name: group.cells(new) for name, group in named}, len(new))
         return codes[which]
 
     def repairs(self, codes: Codes) -> Counter[str]:
@@ -99,14 +102,17 @@ class Combinations:
         )
         return badge, owner, date
 
-    def _check(self, new: Sequence[Combination]) -> None:
+    def _check(self, new: Mapping[str, pa.StringArray], count: int) -> None:
         """Repair and check combinations that were not met before."""
-        start, count = len(self.sent), len(new)
+        start = len(self.sent)
         sent, blanks = repair_groups(new, timezone=self._options.timezone)
         problems = self._options.rules.find_in_groups(sent)
         is_right = np.ones(count, dtype=np.bool_)
         is_right[problems.rows] = False
-        self.sent.extend(zip(*(sent[name].to_pylist() for name in GROUP_COLUMNS), strict=True))
+        if all(sent[name].equals(cells) for name, cells in new.items()):
+            self.sent.extend(self._met.values[start:])
+        else:
+            self.sent.extend(zip(*(cells.to_pylist() for cells in sent.values()), strict=True))
         self.is_right = np.concatenate([self.is_right, is_right])
         self.key_codes = np.concatenate([self.key_codes, np.full(count, NOT_SENT, dtype=np.int32)])
         self._blanks = np.concatenate([self._blanks, blanks])
@@ -143,11 +149,3 @@ def _distinct_rows(groups: Sequence[Encoded], count: int) -> tuple[Codes, Codes]
     place = np.empty(size, dtype=np.intp)
     place[present] = np.arange(len(present))
     return first_of[present], place[mixed]
-
-
-def _combinations_at(rows: Codes, groups: Sequence[Encoded]) -> list[Combination]:
-    columns = (
-        [texts[0]] * len(rows) if places is None else [texts[at] for at in places[rows].tolist()]
-        for texts, places in groups
-    )
-    return list(zip(*columns, strict=True))

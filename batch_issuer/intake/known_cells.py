@@ -1,6 +1,6 @@
 """Lays the known columns of a block out as Arrow text, however the block was read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,9 +23,23 @@ _LAST_ASCII_BLANK, _LAST_ASCII = 0x20, 0x7F
 class Encoded(NamedTuple):
     """The cells of a column whose values repeat: row `i` holds `texts[places[i]]`, or `texts[0]`."""
 
-    texts: Sequence[str]
+    texts: pa.StringArray
     places: npt.NDArray[np.int32] | None
     """None where all rows hold the same."""
+
+    def cells(self, rows: npt.NDArray[np.integer]) -> pa.StringArray:
+        """Return the cells of some rows."""
+        if self.places is None:
+            return pa.repeat(self.texts[0], len(rows))
+        return self.texts.take(pa.array(self.places[rows]))
+
+    def listed(self, rows: npt.NDArray[np.integer]) -> list[str]:
+        """Return the cells of some rows; those that are alike are one object."""
+        if self.places is None:
+            return [self.texts[0].as_py()] * len(rows)
+        texts = np.array(self.texts.to_pylist(), dtype=np.object_)
+        listed: list[str] = texts[self.places[rows]].tolist()
+        return listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,20 +99,19 @@ def _text_column(table: pa.Table, columns: Columns, name: str) -> pa.Array:
     at, default = columns.positions.get(name), columns.defaults.get(name, "")
     if at is None or at >= table.num_columns:
         return pa.repeat(pa.scalar(default), table.num_rows)
-    cells = _column(table, at)
-    return pc.if_else(pa.array(_is_blank(cells)), default, cells) if default else cells
+    return _with_default(_column(table, at), default)
 
 
 def _encoded_column(table: pa.Table, columns: Columns, name: str) -> Encoded:
     at, default = columns.positions.get(name), columns.defaults.get(name, "")
     if at is None or at >= table.num_columns:
-        return Encoded([default], None)
+        return Encoded(pa.array([default]), None)
     cells = _column(table, at)
-    return Encoded(_with_default(cells.dictionary.to_pylist(), default), np.asarray(cells.indices))
+    return Encoded(_with_default(cells.dictionary, default), np.asarray(cells.indices))
 
 
-def _with_default(texts: list[str], default: str) -> list[str]:
-    return [text if text.strip() else default for text in texts] if default else texts
+def _with_default(cells: pa.StringArray, default: str) -> pa.StringArray:
+    return pc.if_else(pa.array(_is_blank(cells)), default, cells) if default else cells
 
 
 def _surplus_in_columns(rows: RowNumbers, table: pa.Table, width: int) -> ProblemColumns:
@@ -127,7 +140,7 @@ def _from_rows(block: RawBlock, columns: Columns, rules: InputRules) -> KnownCel
     cells = {name: _cells_of(block, columns, name) for name in ("customer_id", *GROUP_COLUMNS)}
     return KnownCells(
         rows=block.rows,
-        customer_ids=pa.array(cells["customer_id"], pa.string()),
+        customer_ids=cells["customer_id"],
         groups=tuple(_encode(cells[name]) for name in GROUP_COLUMNS),
         misread=ProblemColumns.of(
             [*_surplus_in_rows(block, columns), *_misleading_cells(block, columns, rules)]
@@ -135,19 +148,19 @@ def _from_rows(block: RawBlock, columns: Columns, rules: InputRules) -> KnownCel
     )
 
 
-def _cells_of(block: RawBlock, columns: Columns, name: str) -> list[str]:
+def _cells_of(block: RawBlock, columns: Columns, name: str) -> pa.StringArray:
     at, default = columns.positions.get(name), columns.defaults.get(name, "")
     if at is None:
-        return [default] * len(block.numbers)
+        return pa.repeat(pa.scalar(default), len(block.numbers))
     cells = [record[at] if at < len(record) else "" for record in block.cells]
     if columns.added:
         cells = [unprotect(cell) for cell in cells]
-    return _with_default(cells, default)
+    return _with_default(pa.array(cells, pa.string()), default)
 
 
-def _encode(cells: list[str]) -> Encoded:
-    encoded = pa.array(cells, pa.string()).dictionary_encode()
-    return Encoded(encoded.dictionary.to_pylist(), np.asarray(encoded.indices))
+def _encode(cells: pa.StringArray) -> Encoded:
+    encoded = cells.dictionary_encode()
+    return Encoded(encoded.dictionary, np.asarray(encoded.indices))
 
 
 def _surplus_in_rows(block: RawBlock, columns: Columns) -> Iterator[InputProblem]:

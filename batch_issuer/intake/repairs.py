@@ -1,7 +1,7 @@
 """Repairs what spreadsheets do to cells without changing what they mean, and counts each repair."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_issuer.batch.requests import OWNER_TYPES
-from batch_issuer.intake.columns import GROUP_COLUMNS
 from batch_issuer.intake.instants import read_instant
 
 BLANKS: Final = "surrounding blanks"
@@ -37,14 +36,12 @@ def repair_customer_ids(cells: pa.Array) -> tuple[pa.Array, Counter[str]]:
 
 
 def repair_groups(
-    combinations: Sequence[Sequence[str]], *, timezone: ZoneInfo
-) -> tuple[dict[str, pa.Array], npt.NDArray[np.int64]]:
-    """Return cells besides the customer's id in the form that is sent, and how many of a row had blanks."""
-    sent, blanks = {}, np.zeros(len(combinations), dtype=np.int64)
-    for at, name in enumerate(GROUP_COLUMNS):
-        read = pa.array([cells[at] for cells in combinations], pa.string())
-        sent[name] = pc.utf8_trim_whitespace(read)
-        blanks += np.asarray(pc.not_equal(sent[name], read))
+    read: Mapping[str, pa.StringArray], *, timezone: ZoneInfo
+) -> tuple[dict[str, pa.StringArray], npt.NDArray[np.int64]]:
+    """Return columns besides the customer's id in the form that is sent, and how many cells had blanks."""
+    sent = {name: pc.utf8_trim_whitespace(cells) for name, cells in read.items()}
+    had_blanks = [np.asarray(pc.not_equal(sent[name], cells)) for name, cells in read.items()]
+    blanks = np.asarray(np.sum(had_blanks, axis=0, dtype=np.int64))
     sent["badge_meta_id"] = pc.utf8_lower(sent["badge_meta_id"])
     sent["owner_type"] = _map_distinct(sent["owner_type"], lambda o: _OWNER_SPELLING.get(o.casefold(), o))
     sent["issue_event_date"] = _map_distinct(

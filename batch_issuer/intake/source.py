@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.errors import InputRefused, UsageError
@@ -110,7 +112,9 @@ def _check_defaults(options: InputOptions) -> None:
     given = {name: value for name, value in options.columns.defaults.items() if value.strip()}
     if not given:
         return
-    sent, _ = repair_groups([[given.get(name, "") for name in GROUP_COLUMNS]], timezone=options.timezone)
+    sent, _ = repair_groups(
+        {name: pa.array([given.get(name, "")]) for name in GROUP_COLUMNS}, timezone=options.timezone
+    )
     for name in GROUP_COLUMNS:
         value = given.get(name)
         if value is None:
