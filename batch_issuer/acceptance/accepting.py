@@ -218,6 +218,7 @@ class _Recording:
                     "stopped while the file was checked; nothing was accepted, and nothing sent"
                 )
             if rows.problems:
-                await self.lease.write_block(insert_problems, batch, rows.raw.numbers[0], rows.problems)
+                block = int(rows.problems.rows[0])
+                await self.lease.write_block(insert_problems, batch, block, rows.problems)
             self.services.progress.rows_checked(rows.total)
         return checked

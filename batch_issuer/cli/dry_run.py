@@ -1,15 +1,15 @@
 """What `validate` and `plan` share: reading a file in place, and telling its problems."""
 
 import asyncio
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
-import orjson
 import typer
 
 from batch_issuer.acceptance import IssueOptions
@@ -20,8 +20,11 @@ from batch_issuer.cli.standard_input import input_file
 from batch_issuer.dry_run import DryRun, look_up, try_out
 from batch_issuer.errors import OutputNotWritable
 from batch_issuer.intake import CheckedRows
+from batch_issuer.ledger.packing import pack_problems, unpack_problems
 from batch_issuer.reports import ProblemTally, original_line, original_rows_file, problem_json, problem_text
 from batch_issuer.settings import Settings
+
+_SIZE: Final = struct.Struct("<Q")
 
 
 class Problems:
@@ -34,14 +37,17 @@ class Problems:
 
     def add(self, rows: CheckedRows) -> None:
         """Take the problems of one block."""
-        for problem in rows.problems:
-            self.tally.add(problem)
-            self._spool.write(orjson.dumps(problem_json(problem)) + b"\n")
+        if rows.problems:
+            self.tally.add_all(rows.problems)
+            packed = pack_problems(rows.problems)
+            self._spool.write(_SIZE.pack(len(packed)) + packed)
 
-    def all(self) -> list[Any]:
+    def all(self) -> list[dict[str, Any]]:
         """Return every problem as a record, in input order."""
         self._spool.seek(0)
-        return [orjson.loads(line) for line in self._spool]
+        sizes = iter(lambda: self._spool.read(_SIZE.size), b"")
+        blocks = (unpack_problems(self._spool.read(*_SIZE.unpack(size))) for size in sizes)
+        return [problem_json(problem) for block in blocks for problem in block]
 
 
 @contextmanager
@@ -102,7 +108,8 @@ def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[Checked
         columns = rows.columns
         if not opened:
             opened.append(files.enter_context(original_rows_file(rejects, columns).open(always=False)))
-        cells_of = dict(zip(rows.raw.numbers, rows.raw.cells, strict=True))
+        raw = rows.raw
+        cells_of = dict(zip(raw.numbers, raw.cells, strict=True))
         for row, problems in groupby(rows.problems, key=lambda problem: problem.row):
             text = problem_text(list(problems))
             opened[0]([original_line(row, cells_of[row], text, columns)])

@@ -9,7 +9,7 @@ from typing import IO, Final
 from batch_issuer.intake.dialect import Dialect
 
 PART_BYTES: Final = 4 << 20
-_READ: Final = 1 << 20
+_READ: Final = PART_BYTES
 _LINE: Final = re.compile(rb"\A[^\r\n]*(?:\r\n|\r|\n)")
 
 

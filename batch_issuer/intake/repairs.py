@@ -1,16 +1,17 @@
 """Repairs what spreadsheets do to cells without changing what they mean, and counts each repair."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from batch_issuer.batch.requests import OWNER_TYPES
-from batch_issuer.intake.columns import COLUMNS, Columns, unprotect
 from batch_issuer.intake.instants import read_instant
-from batch_issuer.intake.sheets import RawBlock
 
 BLANKS: Final = "surrounding blanks"
 APOSTROPHE: Final = "leading '"
@@ -18,59 +19,39 @@ DECIMAL_ZERO: Final = "trailing .0"
 _OWNER_SPELLING: Final = {owner.casefold(): owner for owner in OWNER_TYPES}
 
 
-def frame_of(block: RawBlock, columns: Columns) -> pd.DataFrame:
-    """Lay the known columns of some rows out as text, indexed by row number.
+def repair_customer_ids(cells: pa.Array) -> tuple[pa.Array, Counter[str]]:
+    """Return the ids in the form that is sent, and how often each repair was made."""
+    trimmed = pc.utf8_trim_whitespace(cells)
+    has_apostrophe = pc.starts_with(trimmed, "'")
+    bare = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(trimmed, 1))
+    bare = pc.if_else(has_apostrophe, bare, trimmed)
+    ends_in_zero = pc.match_substring_regex(bare, r"^[0-9]+\.0$")
+    repaired = pc.if_else(ends_in_zero, pc.utf8_slice_codeunits(bare, 0, -2), bare)
+    made = {
+        BLANKS: pc.not_equal(trimmed, cells),
+        APOSTROPHE: has_apostrophe,
+        DECIMAL_ZERO: ends_in_zero,
+    }
+    return repaired, +Counter({name: int(np.asarray(mask).sum()) for name, mask in made.items()})
 
-    A missing or empty cell takes the value given for the whole file, or stays empty.
-    """
-    return pd.DataFrame(
-        {name: _column(block, columns, name) for name in COLUMNS},
-        index=pd.Index(block.numbers, dtype="uint32", name="row"),
-        dtype="str",
+
+def repair_groups(
+    read: Mapping[str, pa.StringArray], *, timezone: ZoneInfo
+) -> tuple[dict[str, pa.StringArray], npt.NDArray[np.int64]]:
+    """Return columns besides the customer's id in the form that is sent, and how many cells had blanks."""
+    sent = {name: pc.utf8_trim_whitespace(cells) for name, cells in read.items()}
+    had_blanks = [np.asarray(pc.not_equal(sent[name], cells)) for name, cells in read.items()]
+    blanks = np.asarray(np.sum(had_blanks, axis=0, dtype=np.int64))
+    sent["badge_meta_id"] = pc.utf8_lower(sent["badge_meta_id"])
+    sent["owner_type"] = _map_distinct(sent["owner_type"], lambda o: _OWNER_SPELLING.get(o.casefold(), o))
+    sent["issue_event_date"] = _map_distinct(
+        sent["issue_event_date"], lambda date: read_instant(date, timezone=timezone) or date
     )
+    return sent, blanks
 
 
-def _column(block: RawBlock, columns: Columns, name: str) -> list[str]:
-    at = columns.positions.get(name)
-    default = columns.defaults.get(name, "")
-    if at is None:
-        return [default] * len(block.numbers)
-    cells = [record[at] if at < len(record) else "" for record in block.cells]
-    if columns.added:
-        cells = [unprotect(cell) for cell in cells]
-    if default:
-        cells = [cell if cell.strip() else default for cell in cells]
-    return cells
-
-
-def repair(frame: pd.DataFrame, *, timezone: ZoneInfo) -> tuple[pd.DataFrame, Counter[str]]:
-    """Return the frame with every cell in the form that is sent, and how often each repair was made."""
-    counts: Counter[str] = Counter()
-    repaired = {}
-    for name in COLUMNS:
-        trimmed = frame[name].str.strip()
-        counts[BLANKS] += int((trimmed != frame[name]).sum())
-        repaired[name] = trimmed
-    repaired["customer_id"] = _repair_customer_ids(repaired["customer_id"], counts)
-    repaired["badge_meta_id"] = repaired["badge_meta_id"].str.lower()
-    repaired["owner_type"] = _map_distinct(
-        repaired["owner_type"], lambda o: _OWNER_SPELLING.get(o.casefold(), o)
-    )
-    repaired["issue_event_date"] = _map_distinct(
-        repaired["issue_event_date"], lambda date: read_instant(date, timezone=timezone) or date
-    )
-    return pd.DataFrame(repaired), +counts
-
-
-def _repair_customer_ids(cells: "pd.Series[str]", counts: Counter[str]) -> "pd.Series[str]":
-    bare = cells.str.removeprefix("'").str.strip()
-    counts[APOSTROPHE] += int(cells.str.startswith("'").sum())
-    ends_in_zero = bare.str.fullmatch(r"[0-9]+\.0")
-    counts[DECIMAL_ZERO] += int(ends_in_zero.sum())
-    return bare.where(~ends_in_zero, bare.str.removesuffix(".0"))
-
-
-def _map_distinct(cells: "pd.Series[str]", change: Callable[[str], str]) -> "pd.Series[str]":
-    """Change each distinct value once: these columns repeat a few values over many rows."""
-    changed = {value: change(value) if value else value for value in cells.unique()}
-    return cells.map(changed).astype("str")
+def _map_distinct(cells: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    """Change each distinct text once: these columns repeat a few of them over many rows."""
+    encoded = cells.dictionary_encode()
+    changed = [change(text) if text else text for text in encoded.dictionary.to_pylist()]
+    return pa.array(changed, pa.string()).take(encoded.indices)

@@ -1,56 +1,32 @@
-"""The rules for input cells: a pandera schema finds what breaks them, a table says why and what to do."""
+"""The rules for input cells: a pandera schema finds what breaks them, the tables of shapes say why."""
 
-import difflib
-import re
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import pandera.pandas as pa
+import pandera.pandas as pandera
+import pyarrow as pa
 
 from batch_issuer.batch.badges import BadgeBook, BadgeUse
-from batch_issuer.batch.problems import InputProblem, Rule
-from batch_issuer.batch.requests import OWNER_TYPES
-from batch_issuer.intake.instants import is_instant
+from batch_issuer.batch.problem_columns import ProblemColumns, ProblemKind
+from batch_issuer.batch.problems import Rule
+from batch_issuer.intake.columns import GROUP_COLUMNS
+from batch_issuer.intake.shapes import WRONG_CUSTOMER_IDS, Finding, Shape, first_fitting, shapes_of
 from batch_issuer.intake.sheets import CellKind
 
 MAX_CUSTOMER_ID: Final = "9223372036854775807"
-MAX_REFERENCE_CHARS: Final = 128
 _PLAIN_ID: Final = r"[1-9][0-9]{0,18}"
 _BADGE: Final = "the badge can be issued"
 BADGE_COLUMNS: Final = ("badge_meta_id", "owner_type", "issue_event_date")
 """What decides whether a row may use its badge."""
+OF_ROWS: Final = frozenset({Rule.OWNER_WITHOUT_REFERENCE, Rule.REFERENCE_WITHOUT_OWNER, Rule.BADGE})
+"""The rules that cells break together; all others are broken by the text of one cell alone."""
 _PAIR: Final = "owner_type and reference_id go together"
 
-_ID_SHAPES: Final = (
-    (Rule.DIGITS_LOST, re.compile(r"[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+")),
-    (Rule.SIGN, re.compile("[+\u2212\u2013-]\\s?[0-9].*")),
-    (Rule.OUT_OF_RANGE, re.compile(r"0|[1-9][0-9]*")),
-    (Rule.LEADING_ZERO, re.compile(r"0[0-9]+")),
-    (Rule.SEPARATORS, re.compile(r"[0-9]{1,3}(,[0-9]{3})+|[0-9]+([.,' _\u00a0\u2009\u202f/-][0-9]+){2,}")),
-    (Rule.SEPARATORS, re.compile(r"[0-9]+[' _\u00a0\u2009\u202f/-][0-9]+")),
-    (Rule.FRACTION, re.compile(r"[0-9]*[.,][0-9]*")),
-)
-"""What a customer id that is none looks like; the first shape that fits is the reason."""
-
-
-_SPREADSHEET_ERROR: Final = re.compile(
-    r"#(N/A|DIV/0!|REF!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!"
-    r"|GETTING_DATA|ERROR!)",
-    re.IGNORECASE,
-)
-"""What Excel, LibreOffice and Google Sheets show where a formula has failed."""
-NOT_CALCULATED: Final = "#NOT CALCULATED"
-"""What stands for the value of a formula that no spreadsheet has ever worked out."""
-
-
-class Finding(NamedTuple):
-    """Why a cell is refused, and a hint where the rule's own wording is not enough."""
-
-    rule: Rule
-    hint: str = ""
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,82 +37,157 @@ class InputRules:
     badges: BadgeBook | None = None
     """What was found out of the badges themselves, where they were looked up."""
 
-    def find_problems(self, frame: pd.DataFrame) -> Iterator[InputProblem]:
-        """Yield every problem of a repaired frame (all columns as text, indexed by row number)."""
-        try:
-            self._schema().validate(frame, lazy=True)
-        except pa.errors.SchemaErrors as exc:
-            yield from self._explain(frame, exc.failure_cases)
+    def find_in_ids(self, ids: pa.Array) -> ProblemColumns:
+        """Return the problems of repaired customer ids; their rows count from 0."""
+        schema = pandera.DataFrameSchema({"customer_id": _column("customer_id", _is_customer_id)})
+        frame = pd.DataFrame({"customer_id": ids.to_pandas()})
+        broken = [np.flatnonzero(is_broken) for _, is_broken in _broken(schema, frame)]
+        parts = [_explained("customer_id", ids.take(pa.array(at)), at, WRONG_CUSTOMER_IDS) for at in broken]
+        return ProblemColumns.joined(parts)
+
+    def find_in_groups(self, cells: Mapping[str, pa.Array]) -> ProblemColumns:
+        """Return the problems of the repaired cells besides the customer's id; their rows count from 0.
+
+        Of one row they come in the order of the columns.
+        """
+        frame = pd.DataFrame({name: column.to_pandas() for name, column in cells.items()})
+        parts: list[ProblemColumns] = []
+        for check, is_broken in _broken(self._schema(), frame):
+            at = np.flatnonzero(is_broken)
+            if check == _PAIR:
+                parts.extend(_explain_pair(frame, at))
+            elif check == _BADGE:
+                parts.append(self._explain_badge(frame, at))
+            else:
+                wrong = cells[check].take(pa.array(at))
+                parts.append(_explained(check, wrong, at, shapes_of(check, self.badge_pattern)))
+        return in_order(ProblemColumns.joined(parts))
 
     def explain(self, column: str, cell: str) -> Finding | None:
-        """Say why one cell is refused, or None where it is fine."""
-        if cell.startswith("#") and (hint := _error_hint(cell)):
-            return Finding(_FAILED[column], hint)
-        return _EXPLAIN[column](cell) if column in _EXPLAIN else _explain_badge(cell, self.badge_pattern)
-
-    def sound_use(self, use: BadgeUse) -> BadgeUse | None:
-        """Leave out of a use what is invalid by itself; None where that is the badge."""
-        badge, owner, date = (
-            "" if self.explain(column, cell) else cell
-            for column, cell in zip(BADGE_COLUMNS, use, strict=True)
-        )
-        return (badge, owner, date) if badge else None
+        """Say why one repaired cell besides the customer's id is refused, or None where it is fine."""
+        shapes = shapes_of(column, self.badge_pattern)
+        shape = shapes[int(first_fitting(pa.array([cell]), shapes)[0])]
+        return _finding(shape, cell)
 
     def explain_kind(self, column: str, kind: CellKind) -> Finding | None:
         """Say why a cell is refused whatever its text, or None where the text decides."""
         return _MISLED.get((column, kind))
 
-    def _schema(self) -> pa.DataFrameSchema:
-        cell_checks = {
-            name: pa.Column("str", pa.Check(self._fits(name), name=name))
-            for name in ("badge_meta_id", "owner_type", "reference_id", "issue_event_date")
-        }
-        return pa.DataFrameSchema(
-            {"customer_id": pa.Column("str", pa.Check(_is_customer_id, name="customer_id")), **cell_checks},
-            checks=[pa.Check(_go_together, name=_PAIR), pa.Check(self._can_be_issued, name=_BADGE)],
+    def _schema(self) -> pandera.DataFrameSchema:
+        return pandera.DataFrameSchema(
+            {name: _column(name, self._fits(name)) for name in GROUP_COLUMNS},
+            checks=[_check(_go_together, _PAIR), _check(self._can_be_issued, _BADGE)],
         )
+
+    def _fits(self, column: str) -> Callable[["pd.Series[str]"], "pd.Series[bool]"]:
+        def fits(cells: "pd.Series[str]") -> "pd.Series[bool]":
+            shapes = shapes_of(column, self.badge_pattern)
+            is_right = np.array([shape.finding is None for shape in shapes])
+            return pd.Series(is_right[first_fitting(_text(cells), shapes)], index=cells.index)
+
+        return fits
 
     def _can_be_issued(self, frame: pd.DataFrame) -> "pd.Series[bool]":
         """Look at each distinct use of a badge once."""
         can = pd.Series(data=True, index=frame.index)
         if self.badges is not None:
             uses = frame[list(BADGE_COLUMNS)]
-            bad = [use for use in distinct_uses(frame) if self.badges.fault(use)]
+            bad = [use for use in _distinct_uses(frame) if self.badges.fault(use)]
             can &= ~pd.MultiIndex.from_frame(uses).isin(bad)
         return can
 
-    def _fits(self, column: str) -> Callable[["pd.Series[str]"], "pd.Series[bool]"]:
-        """Make a check that looks at each distinct value once."""
-
-        def fits(cells: "pd.Series[str]") -> "pd.Series[bool]":
-            return cells.isin([cell for cell in cells.unique() if self.explain(column, cell) is None])
-
-        return fits
-
-    def _explain(self, frame: pd.DataFrame, failures: pd.DataFrame) -> Iterator[InputProblem]:
-        is_pair, is_badge = failures["check"] == _PAIR, failures["check"] == _BADGE
-        for column, cell, row in failures.loc[
-            ~(is_pair | is_badge), ["column", "failure_case", "index"]
-        ].itertuples(index=False):
-            finding = self.explain(column, cell)
-            if finding is None:
-                raise AssertionError(f"the schema refuses a {column} that has no explanation")
-            yield InputProblem(row=int(row), column=column, value=cell, rule=finding.rule, hint=finding.hint)
-        for row in failures.loc[is_pair, "index"].unique():
-            owner, reference = frame.loc[row, ["owner_type", "reference_id"]]
-            rule = Rule.OWNER_WITHOUT_REFERENCE if owner else Rule.REFERENCE_WITHOUT_OWNER
-            column = "owner_type" if owner else "reference_id"
-            yield InputProblem(row=int(row), column=column, value=str(owner or reference), rule=rule)
-        for row in failures.loc[is_badge, "index"].unique():
-            badge, owner, date = frame.loc[row, list(BADGE_COLUMNS)]
-            hint = self.badges.fault((badge, owner, date)) if self.badges else ""
-            yield InputProblem(row=int(row), column="badge_meta_id", value=badge, rule=Rule.BADGE, hint=hint)
+    def _explain_badge(self, frame: pd.DataFrame, at: npt.NDArray[np.intp]) -> ProblemColumns:
+        bad = frame.iloc[at]
+        hints = {use: self.badges.fault(use) if self.badges else "" for use in _distinct_uses(bad)}
+        kinds = [ProblemKind("badge_meta_id", Rule.BADGE, hint) for hint in hints.values()]
+        code_of = {use: code for code, use in enumerate(hints)}
+        uses = bad[list(BADGE_COLUMNS)].itertuples(index=False, name=None)
+        codes = np.fromiter((code_of[use] for use in uses), np.int32, count=len(at))
+        return _problems(at, codes, kinds, _text(bad["badge_meta_id"]))
 
 
-def distinct_uses(frame: pd.DataFrame) -> list[BadgeUse]:
+def in_order(problems: ProblemColumns) -> ProblemColumns:
+    """Order problems by row, and those of one row by column."""
+    places = np.array([_PLACES.get(kind.column, 0) for kind in problems.kinds], dtype=np.int64)
+    keys = problems.rows.astype(np.int64) * _MOST_PLACES + places[problems.codes]
+    if (keys[1:] >= keys[:-1]).all():
+        return problems
+    return problems.take(np.argsort(keys, kind="stable"))
+
+
+def _check(decide: Callable[..., "pd.Series[bool]"], name: str) -> pandera.Check:
+    # what is wrong is read from the outcome of the check; pandera need not list each case once more
+    return pandera.Check(decide, name=name, n_failure_cases=1)
+
+
+def _column(name: str, decide: Callable[["pd.Series[str]"], "pd.Series[bool]"]) -> pandera.Column:
+    return pandera.Column("str", _check(decide, name))
+
+
+def _broken(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> Iterator[tuple[str, Mask]]:
+    """Yield each check that some rows break, by its name, and which rows those are."""
+    try:
+        schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as exc:
+        for error in exc.schema_errors:
+            outcome = error.check_output
+            if outcome is None:
+                raise AssertionError("the schema refuses a frame for its form") from exc
+            yield error.check.name, ~np.asarray(outcome, dtype=np.bool_)
+
+
+def _explained(
+    column: str, cells: pa.Array, at: npt.NDArray[np.intp], shapes: tuple[Shape, ...]
+) -> ProblemColumns:
+    """Say why cells are refused, of which every one is."""
+    which = first_fitting(cells, shapes)
+    hinted = np.flatnonzero(np.array([shape.hint is not None for shape in shapes])[which])
+    if not len(hinted):
+        kinds = [ProblemKind(column, *shape.finding) for shape in shapes if shape.finding]
+        code_of = np.cumsum([shape.finding is not None for shape in shapes]) - 1
+        return _problems(at, code_of[which], kinds, cells)
+    texts = cells.dictionary_encode()
+    pairs = which * len(texts.dictionary) + np.asarray(texts.indices)
+    distinct, codes = np.unique(pairs, return_inverse=True)
+    shown = texts.dictionary.to_pylist()
+    findings = (
+        _finding(shapes[number // len(shown)], shown[number % len(shown)]) for number in distinct.tolist()
+    )
+    return _problems(at, codes, [ProblemKind(column, *finding) for finding in findings if finding], cells)
+
+
+def _finding(shape: Shape, cell: str) -> Finding | None:
+    if shape.finding is None or shape.hint is None:
+        return shape.finding
+    return Finding(shape.finding.rule, shape.hint(cell))
+
+
+def _problems(
+    at: npt.NDArray[np.intp], codes: npt.NDArray[np.integer], kinds: list[ProblemKind], cells: pa.Array
+) -> ProblemColumns:
+    return ProblemColumns(
+        rows=at.astype(np.uint32), codes=codes.astype(np.int32), kinds=kinds, values=cells.cast(pa.string())
+    )
+
+
+def _explain_pair(frame: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[ProblemColumns]:
+    for column, rule in (
+        ("owner_type", Rule.OWNER_WITHOUT_REFERENCE),
+        ("reference_id", Rule.REFERENCE_WITHOUT_OWNER),
+    ):
+        lonely = at[(frame[column].iloc[at] != "").to_numpy()]
+        codes = np.zeros(len(lonely), dtype=np.int32)
+        yield _problems(lonely, codes, [ProblemKind(column, rule)], _text(frame[column].iloc[lonely]))
+
+
+def _distinct_uses(frame: pd.DataFrame) -> list[BadgeUse]:
     """Return each use of a badge in a repaired frame once, in order of appearance."""
     distinct = frame[list(BADGE_COLUMNS)].drop_duplicates()
     return [(badge, owner, date) for badge, owner, date in distinct.itertuples(index=False)]
+
+
+def _text(cells: "pd.Series[str]") -> pa.Array:
+    return pa.array(cells, pa.string())
 
 
 def _is_customer_id(cells: "pd.Series[str]") -> "pd.Series[bool]":
@@ -148,79 +199,8 @@ def _go_together(frame: pd.DataFrame) -> "pd.Series[bool]":
     return (frame["owner_type"] == "") == (frame["reference_id"] == "")
 
 
-def _explain_customer_id(cell: str) -> Finding | None:
-    if re.fullmatch(_PLAIN_ID, cell) and int(cell) <= int(MAX_CUSTOMER_ID):
-        return None
-    if not cell:
-        return Finding(Rule.MISSING)
-    if _has_invisible(cell):
-        return Finding(Rule.CONTROL_CHARACTER)
-    if not cell.isascii() and any(char.isnumeric() and not char.isascii() for char in cell):
-        return Finding(Rule.NON_ASCII_DIGITS)
-    shapes = (rule for rule, shape in _ID_SHAPES if shape.fullmatch(cell))
-    return Finding(next(shapes, Rule.NOT_A_NUMBER))
-
-
-def _explain_badge(cell: str, pattern: str) -> Finding | None:
-    if not cell:
-        return Finding(Rule.MISSING)
-    # a pattern may be written in capitals, but other alphabets' digits and letters are never meant
-    if re.fullmatch(pattern, cell, re.ASCII | re.IGNORECASE):
-        return None
-    if _has_invisible(cell):
-        return Finding(Rule.CONTROL_CHARACTER)
-    if re.fullmatch(r"[0-9]+([.,][0-9]+)?e\+[0-9]+", cell):
-        return Finding(Rule.DIGITS_LOST)
-    return Finding(Rule.PATTERN)
-
-
-def _explain_owner_type(cell: str) -> Finding | None:
-    if not cell or cell in OWNER_TYPES:
-        return None
-    spelled = {owner.casefold(): owner for owner in OWNER_TYPES}
-    near = difflib.get_close_matches(cell.casefold().replace(" ", "_"), spelled, n=1)
-    hint = f"did you mean {spelled[near[0]]}?" if near else f"they are {', '.join(OWNER_TYPES)}"
-    return Finding(Rule.UNKNOWN_OWNER_TYPE, hint)
-
-
-def _explain_reference_id(cell: str) -> Finding | None:
-    if any(unicodedata.category(char) == "Cc" for char in cell):
-        return Finding(Rule.CONTROL_CHARACTER)
-    return Finding(Rule.TOO_LONG) if len(cell) > MAX_REFERENCE_CHARS else None
-
-
-def _explain_issue_event_date(cell: str) -> Finding | None:
-    # repaired cells hold an instant in UTC; what could not be read was left as it is
-    return None if not cell or is_instant(cell) else Finding(Rule.NOT_A_DATE)
-
-
-def _error_hint(cell: str) -> str:
-    """Say what happened to a formula whose error is all that the cell holds, or nothing for other cells."""
-    if cell.casefold() == NOT_CALCULATED.casefold():
-        return "its formula was never worked out: open the file in Excel, and save it"
-    return "its formula failed" if _SPREADSHEET_ERROR.fullmatch(cell) else ""
-
-
-def _has_invisible(cell: str) -> bool:
-    return not (cell.isascii() and cell.isprintable()) and any(
-        unicodedata.category(char) in {"Cc", "Cf"} for char in cell
-    )
-
-
-_EXPLAIN: Final[dict[str, Callable[[str], Finding | None]]] = {
-    "customer_id": _explain_customer_id,
-    "owner_type": _explain_owner_type,
-    "reference_id": _explain_reference_id,
-    "issue_event_date": _explain_issue_event_date,
-}
-_FAILED: Final = {
-    "customer_id": Rule.NOT_A_NUMBER,
-    "badge_meta_id": Rule.PATTERN,
-    "owner_type": Rule.UNKNOWN_OWNER_TYPE,
-    "reference_id": Rule.MISSING,
-    "issue_event_date": Rule.NOT_A_DATE,
-}
-"""The rule that a failed formula breaks in each column."""
+_PLACES: Final = {name: place for place, name in enumerate(("", "customer_id", *GROUP_COLUMNS))}
+_MOST_PLACES: Final = len(_PLACES)
 _DATED: Final = "the spreadsheet made a date of it"
 _MISLED: Final = {
     ("customer_id", CellKind.DATE): Finding(Rule.NOT_A_NUMBER, _DATED),

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.errors import InputRefused, UsageError
-from batch_issuer.intake.columns import COLUMNS, ColumnOptions, Columns, match_columns
+from batch_issuer.intake.columns import GROUP_COLUMNS, ColumnOptions, Columns, match_columns
 from batch_issuer.intake.kinds import open_sheet
-from batch_issuer.intake.repairs import frame_of, repair
+from batch_issuer.intake.repairs import repair_groups
 from batch_issuer.intake.schema import InputRules
-from batch_issuer.intake.sheets import Block, Limits, RawBlock, Sheet, SheetOptions
+from batch_issuer.intake.sheets import Block, Limits, Sheet, SheetOptions
 
 _SECOND: Final = 2
 _LOWEST_HEADER: Final = 20
@@ -110,11 +112,14 @@ def _check_defaults(options: InputOptions) -> None:
     given = {name: value for name, value in options.columns.defaults.items() if value.strip()}
     if not given:
         return
-    block = RawBlock(numbers=[1], cells=[[given.get(name, "") for name in COLUMNS]])
-    columns = Columns(header=COLUMNS, positions={name: at for at, name in enumerate(COLUMNS)})
-    frame, _ = repair(frame_of(block, columns), timezone=options.timezone)
-    for name, value in given.items():
-        finding = options.rules.explain(name, str(frame.loc[1, name]))
+    sent, _ = repair_groups(
+        {name: pa.array([given.get(name, "")]) for name in GROUP_COLUMNS}, timezone=options.timezone
+    )
+    for name in GROUP_COLUMNS:
+        value = given.get(name)
+        if value is None:
+            continue
+        finding = options.rules.explain(name, sent[name][0].as_py())
         if finding is not None:
             problem = InputProblem(row=1, column=name, value=value, rule=finding.rule, hint=finding.hint)
             raise UsageError(f"the value for the whole file is wrong: {problem.message}")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
+from batch_issuer.batch.problem_columns import ProblemColumns
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.ledger import tables
@@ -121,23 +122,27 @@ def find_same_content(connection: Connection, batch: Batch) -> BatchId | None:
     return None if found is None else BatchId(found)
 
 
-def insert_problems(
-    connection: Connection, batch: BatchId, block: int, problems: Sequence[InputProblem]
-) -> None:
+def insert_problems(connection: Connection, batch: BatchId, block: int, problems: ProblemColumns) -> None:
     """Record one block of input problems."""
     row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
     connection.execute(insert(tables.problems), [row])
 
 
 def iterate_problems(connection: Connection, batch: BatchId) -> Iterator[InputProblem]:
-    """Yield the input problems in input order, few blocks in memory at a time."""
+    """Yield the input problems one by one in input order, few blocks in memory at a time."""
+    for problems in iterate_problem_blocks(connection, batch):
+        yield from problems
+
+
+def iterate_problem_blocks(connection: Connection, batch: BatchId) -> Iterator[ProblemColumns]:
+    """Yield the input problems in input order, as the blocks that were recorded."""
     query = (
         select(tables.problems.c.problems)
         .where(tables.problems.c.batch == batch)
         .order_by(tables.problems.c.block)
     )
     for packed in connection.execute(query.execution_options(yield_per=4)).scalars():
-        yield from unpack_problems(packed)
+        yield unpack_problems(packed)
 
 
 def insert_duplicates(

@@ -2,15 +2,23 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+import pyarrow as pa
 
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import Reply, ServerError
+from batch_issuer.batch.problem_columns import ProblemColumns, ProblemKind
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
+
+_KINDS: Final = b"kinds"
+_COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
+_ZLIB: Final = b"\x78"
+"""How problems began when they were a compressed list; an Arrow stream begins otherwise."""
 
 
 def pack_customers(customers: CustomerIds) -> bytes:
@@ -33,17 +41,37 @@ def unpack_rows(packed: bytes) -> RowNumbers:
     return np.frombuffer(packed, dtype="<u4").astype(np.uint32)
 
 
-def pack_problems(problems: Sequence[InputProblem]) -> bytes:
-    """Pack input problems."""
-    return _pack([[p.row, p.column, p.value, p.rule, p.hint] for p in problems])
+def pack_problems(problems: ProblemColumns) -> bytes:
+    """Pack input problems as an Arrow stream of their columns."""
+    kinds = orjson.dumps([list(kind) for kind in problems.kinds])
+    columns = {"row": pa.array(problems.rows), "kind": pa.array(problems.codes), "value": problems.values}
+    batch = pa.RecordBatch.from_pydict(columns, metadata={_KINDS: kinds})
+    packed = pa.BufferOutputStream()
+    with pa.ipc.new_stream(packed, batch.schema, options=_COMPRESSED) as stream:
+        stream.write_batch(batch)
+    return bytes(packed.getvalue())
 
 
-def unpack_problems(packed: bytes) -> list[InputProblem]:
-    """Read what `pack_problems` wrote."""
-    return [
+def unpack_problems(packed: bytes) -> ProblemColumns:
+    """Read what `pack_problems` wrote, or wrote before it knew columns."""
+    if packed.startswith(_ZLIB):
+        return _unpack_listed_problems(packed)
+    with pa.ipc.open_stream(packed) as stream:
+        table = stream.read_next_batch()
+    kinds = [(column, Rule(rule), hint) for column, rule, hint in orjson.loads(table.schema.metadata[_KINDS])]
+    return ProblemColumns(
+        rows=np.asarray(table.column("row")),
+        codes=np.asarray(table.column("kind")),
+        kinds=tuple(ProblemKind(*kind) for kind in kinds),
+        values=table.column("value"),
+    )
+
+
+def _unpack_listed_problems(packed: bytes) -> ProblemColumns:
+    return ProblemColumns.of(
         InputProblem(row=row, column=column, value=value, rule=Rule(rule), hint=hint)
         for row, column, value, rule, hint in orjson.loads(zlib.decompress(packed))
-    ]
+    )
 
 
 def pack_replies(replies: Iterable[Reply]) -> bytes:

@@ -136,7 +136,7 @@ problems = Table(
     Column("problems", LargeBinary, nullable=False),
     PrimaryKeyConstraint("batch", "block"),
 )
-"""Input problems in input order, some thousands in a block of compressed JSON."""
+"""Input problems in input order, some thousands in a block: an Arrow stream of their columns."""
 
 duplicates = Table(
     "duplicates",

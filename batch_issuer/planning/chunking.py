@@ -1,6 +1,6 @@
 """Cuts groups into chunks: the least possible number of requests, customers in input order, none twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Final
@@ -27,7 +27,7 @@ class Plan:
     ordered by group and, inside a group, by row.
     """
 
-    groups: tuple[Group, ...]
+    groups: Sequence[Group]
     """In order of their first valid rows."""
     chunk_size: int
     duplicates: RowNumbers

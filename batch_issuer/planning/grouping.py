@@ -1,16 +1,14 @@
 """Gathers checked rows into one compact table: a customer, a group code and a row number for each row."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from batch_issuer.batch.requests import CustomerIds, Group, RowNumbers
-from batch_issuer.intake import GROUP_COLUMNS, CheckedRows, GroupCodes, GroupKey
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from batch_issuer.intake import CheckedRows, GroupCodes, GroupKey
 
 N = TypeVar("N", bound=np.generic)
 
@@ -22,7 +20,30 @@ class RowTable:
     customers: CustomerIds
     codes: GroupCodes
     rows: RowNumbers
-    groups: tuple[Group, ...]
+    groups: Sequence[Group]
+
+
+class Groups(Sequence[Group]):
+    """The groups of a file; each is made when it is asked for, as there may be one for each row."""
+
+    def __init__(self, keys: Sequence[GroupKey]) -> None:
+        """Take what each group is made of."""
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, at: int) -> Group: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Group]: ...
+
+    def __getitem__(self, at: int | slice) -> Group | Sequence[Group]:
+        return Groups(self._keys[at]) if isinstance(at, slice) else _group(self._keys[at])
+
+    def __iter__(self) -> Iterator[Group]:
+        return map(_group, self._keys)
 
 
 class RowCollector:
@@ -51,9 +72,14 @@ class RowCollector:
             groups=self.groups(),
         )
 
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> Sequence[Group]:
         """Return the groups of all rows that were added."""
-        return tuple(Group(**dict(zip(GROUP_COLUMNS, key, strict=True))) for key in self._keys)
+        return Groups(tuple(self._keys))
+
+
+def _group(key: GroupKey) -> Group:
+    badge, owner, reference, date = key
+    return Group(badge_meta_id=badge, owner_type=owner, reference_id=reference, issue_event_date=date)
 
 
 def _joined(blocks: list[npt.NDArray[N]], kind: type[N]) -> npt.NDArray[N]:

@@ -10,6 +10,7 @@ import orjson
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.problem_columns import ProblemColumns
 from batch_issuer.batch.problems import WORDING, InputProblem, Rule
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.reports.files import replaced_whole
@@ -32,6 +33,14 @@ class ProblemTally:
         kept = self.examples.setdefault(problem.rule, [])
         if len(kept) < _EXAMPLES:
             kept.append(problem)
+
+    def add_all(self, problems: ProblemColumns) -> None:
+        """Take many problems, without making an object of each."""
+        for rule, count in problems.counts().items():
+            self.counts[rule] += count
+            kept = self.examples.setdefault(rule, [])
+            if len(kept) < _EXAMPLES:
+                kept.extend(problems.first_of(rule, _EXAMPLES - len(kept)))
 
     def as_json(self) -> list[dict[str, Any]]:
         """Write rules with counts and first examples, the most frequent first."""

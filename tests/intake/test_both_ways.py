@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake import Limits, RawBlock, check_rows, open_source
+from batch_issuer.intake.checking import Checker
 from batch_issuer.intake.sheets import ColumnBlock
 from batch_issuer.intake.text_sheet import TextSheet
 from tests.fuzz.reader import change
@@ -174,3 +175,20 @@ def test_a_tidy_file_is_read_as_columns_and_only_its_odd_part_cell_by_cell(tmp_p
         sizes[type(block)] += len(block) if isinstance(block, ColumnBlock) else len(block.numbers)
     assert sizes.total() == 5_999
     assert 0 < sizes[RawBlock] < 1_200
+
+
+def test_combinations_that_were_forgotten_are_met_anew(tmp_path: Path) -> None:
+    path = write(tmp_path, TIDY.replace("Loyalty", "Loyalti", 1))
+    source = open_source(path, options())
+    assert isinstance(source.sheet, TextSheet)
+    blocks = list(replace(source, sheet=replace(source.sheet, part_bytes=100)).blocks())
+
+    def checked(most_remembered: int) -> Any:
+        checker = Checker(source, most_remembered=most_remembered)
+        found = [checker.check(block) for block in blocks]
+        keys = found[-1].keys
+        problems = [problem for one in found for problem in one.problems]
+        return list(keys), problems, [keys[code] for one in found for code in one.codes.tolist()]
+
+    assert len(blocks) > 3
+    assert checked(0) == checked(1) == checked(10**6)

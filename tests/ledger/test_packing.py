@@ -1,10 +1,14 @@
 """What is packed comes back as it was."""
 
+import zlib
+
 import numpy as np
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_issuer.batch.outcomes import Reply, ServerError
+from batch_issuer.batch.problem_columns import ProblemColumns
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.ledger import packing
 
@@ -45,7 +49,14 @@ def test_row_numbers_come_back(numbers: list[int]) -> None:
 
 @given(st.lists(problems, max_size=20))
 def test_problems_come_back(found: list[InputProblem]) -> None:
-    assert packing.unpack_problems(packing.pack_problems(found)) == found
+    assert list(packing.unpack_problems(packing.pack_problems(ProblemColumns.of(found)))) == found
+
+
+@given(st.lists(problems, max_size=20))
+def test_problems_that_were_packed_as_a_list_are_still_read(found: list[InputProblem]) -> None:
+    listed = [[p.row, p.column, p.value, p.rule, p.hint] for p in found]
+
+    assert list(packing.unpack_problems(zlib.compress(orjson.dumps(listed), level=1))) == found
 
 
 @given(st.lists(replies, max_size=20))

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_issuer.batch.ids import BatchId
+from batch_issuer.batch.problem_columns import NO_PROBLEMS
 from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.intake import GROUP_COLUMNS, CheckedRows, GroupKey, RawBlock
 from batch_issuer.intake.columns import Columns
@@ -43,9 +44,9 @@ def checked(rows: Sequence[Row], keys: list[GroupKey]) -> CheckedRows:
         codes=np.array([keys.index(key) for key in own], dtype=np.int32),
         keys=keys,
         total=len(rows),
-        problems=(),
+        problems=NO_PROBLEMS,
         repairs=Counter(),
-        raw=RawBlock(numbers=[], cells=[]),
+        block=RawBlock(numbers=[], cells=[]),
         columns=Columns(header=(), positions={}),
         spoiled=frozenset(),
     )

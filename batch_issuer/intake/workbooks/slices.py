@@ -12,7 +12,7 @@ from typing import IO, Final
 
 from batch_issuer.errors import InputRefused
 from batch_issuer.intake.advice import SAVE_AS_CSV, SAVE_AS_XLSX
-from batch_issuer.intake.schema import NOT_CALCULATED
+from batch_issuer.intake.shapes import NOT_CALCULATED
 from batch_issuer.intake.workbooks.package import damaged
 
 _PART: Final = 1 << 20

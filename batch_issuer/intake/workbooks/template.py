@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 import xlsxwriter
 
 from batch_issuer.batch.requests import OWNER_TYPES
-from batch_issuer.intake.schema import MAX_CUSTOMER_ID, MAX_REFERENCE_CHARS
+from batch_issuer.intake.schema import MAX_CUSTOMER_ID
+from batch_issuer.intake.shapes import MAX_REFERENCE_CHARS
 from batch_issuer.intake.workbooks.package import EXPLANATION
 
 _SHEET: Final = "Customers"
