@@ -59,8 +59,7 @@ def check_and_plan(path: Path) -> int:
     checked, tally = Checked(), ProblemTally()
     blocks = check_rows(open_source(path, input_options(Settings.model_validate({}).public())))
     while (rows := next_rows(blocks, checked)) is not None:
-        for problem in rows.problems:
-            tally.add(problem)
+        tally.add_all(rows.problems)
     return plan_requests(checked.rows.take(), chunk_size=100).request_count
 
 
