@@ -21,6 +21,9 @@ _NEVER_ISSUED: Final = frozenset(
     {Outcome.REJECTED, Outcome.FAILED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED, Outcome.NOT_SENT}
 )
 
+NumberedLines = tuple[RowNumbers, pa.Array]
+"""Lines, each with the number of its row."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowLines:
@@ -119,7 +122,7 @@ def _which_is(outcome: Outcome, message: str) -> str:
     return f", which is {message}" if outcome is Outcome.ALREADY_ISSUED else ""
 
 
-def in_order(some: Sequence[tuple[RowNumbers, pa.Array]]) -> pa.Array:
+def in_order(some: Sequence[NumberedLines]) -> pa.Array:
     """Return lines, each under its row number, in order of the rows."""
     given = [(rows, lines) for rows, lines in some if len(rows)]
     if len(given) <= 1:

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from batch_issuer.batch.outcomes import Outcome, ServerError
-from batch_issuer.batch.problems import InputProblem
+from batch_issuer.batch.problems import InputProblem, Rule
+from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.intake.columns import ADDED, Columns, unprotect
+from batch_issuer.reports.cells import LINE_END, joined, numbers, protected_cells, texts_of
 from batch_issuer.reports.files import CsvFile, Line, protect, protect_original
 
 RECONCILIATION_COLUMNS: Final = (
@@ -44,11 +48,21 @@ def original_rows_file(path: Path, columns: Columns) -> CsvFile:
     return CsvFile(path, lambda: [*ADDED, *(protect_original(t) for t in _own(columns.header, columns))])
 
 
-def invalid_line(row: int, cells: Sequence[str], problems: Sequence[InputProblem], columns: Columns) -> Line:
-    """Write an invalid row into the reconciliation: ids as they were read, and what is wrong with them."""
-    customer_id, badge = (protect(_cell(cells, columns, name)) for name in ("customer_id", "badge_meta_id"))
-    error = (protect(problems[0].rule), protect(problem_text(problems)))
-    return (row, customer_id, badge, Outcome.INVALID.value, *_NO_REQUEST, "", *error, *_NO_TIMES)
+def invalid_lines(
+    rows: RowNumbers, ids: Sequence[Sequence[str]], rules: Sequence[Rule], problems: Sequence[str]
+) -> pa.Array:
+    """Write invalid rows into the reconciliation: ids as they were read, and what is wrong with them.
+
+    `ids` are two columns; the ends of the lines are included.
+    """
+    return joined(
+        numbers(rows),
+        *(protected_cells(texts_of(column)) for column in ids),
+        ",".join((Outcome.INVALID.value, *_NO_REQUEST, "")),
+        texts_of(rules),
+        protected_cells(texts_of(problems)),
+        ",".join(_NO_TIMES) + LINE_END,
+    )
 
 
 def original_line(row: int, cells: Sequence[str], problem: str, columns: Columns) -> Line:
@@ -73,7 +87,8 @@ def told(error: ServerError) -> str:
     return " ".join(part for part in (error.code, error.message) if part)
 
 
-def _cell(cells: Sequence[str], columns: Columns, name: str) -> str:
+def cell_as_read(cells: Sequence[str], name: str, columns: Columns) -> str:
+    """Return the cell of a known column of a row, or what stands for an empty one in the whole file."""
     at = columns.positions.get(name)
     cell = cells[at] if at is not None and at < len(cells) else ""
     cell = unprotect(cell) if columns.added else cell

@@ -1,32 +1,31 @@
 """Writes the files with one line for a row, from the ledger; the input is read only for rows that echo it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.intake import RawBlock, Source
+from batch_issuer.batch.problems import InputProblem
+from batch_issuer.intake import Source
 from batch_issuer.intake.columns import Columns
 from batch_issuer.reports.accounts import AccountedRows, Accounts
 from batch_issuer.reports.behind import writing_behind
-from batch_issuer.reports.cells import texts_of
+from batch_issuer.reports.cells import content
 from batch_issuer.reports.fates import OUTCOMES
-from batch_issuer.reports.files import CsvLines, csv_line
-from batch_issuer.reports.lines import RowLines, in_order
-from batch_issuer.reports.originals import Originals
+from batch_issuer.reports.files import CsvLines
+from batch_issuer.reports.lines import NumberedLines, RowLines, in_order
+from batch_issuer.reports.originals import Originals, cells_as_read, original_lines
 from batch_issuer.reports.page import FINE, ROWS_ON_PAGE, RowOnPage
 from batch_issuer.reports.row_files import (
     BELONGS_IN_FAILED,
-    invalid_line,
-    original_line,
+    invalid_lines,
     original_rows_file,
     problem_text,
     reason,
@@ -34,7 +33,7 @@ from batch_issuer.reports.row_files import (
 )
 from batch_issuer.reports.summary import ProblemTally
 
-_NO_ROWS: Final = RawBlock(numbers=[], cells=[])
+InvalidRows = Mapping[int, tuple[InputProblem, ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,59 +71,56 @@ def write_rows(accounts: Accounts, source: Source, folder: Path, *, count: int) 
     Raises AssertionError where these are not as many rows as the input has, before any file is replaced.
     """
     totals = RowTotals()
-    columns, originals = source.columns, Originals(source)
+    columns = source.columns
+    failed, invalid = Originals(source), Originals(source)
     with ExitStack() as files:
         reconcile = files.enter_context(reconciliation_file(folder).open(always=True))
         reject = files.enter_context(original_rows_file(folder / "rejects.csv", columns).open(always=False))
         fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
         with writing_behind(reconcile) as write_lines:
             for rows in accounts:
-                failed, invalid = _originals(rows, originals)
                 totals.add(rows)
-                write_lines(partial(_lines, rows, invalid, columns), len(rows))
-                _reject(reject, rows, invalid, columns)
+                rejected = _reject(reject, rows.invalid, invalid, columns)
+                write_lines(partial(_lines, rows, rejected), len(rows))
                 _fail(fail, rows.carried, failed, columns)
         if totals.lines != count:
             raise AssertionError(f"the input has {count} rows, but the ledger knows of {totals.lines}")
     return totals
 
 
-def _originals(rows: AccountedRows, originals: Originals) -> tuple[RawBlock, RawBlock]:
-    """Return the failed rows and the invalid ones as they were read."""
-    failed = rows.carried.rows[rows.carried.of(BELONGS_IN_FAILED)]
-    invalid = np.array(list(rows.invalid), dtype=np.uint32)
-    both = np.sort(np.concatenate([failed, invalid]))
-    if not len(both):
-        return _NO_ROWS, _NO_ROWS
-    read = originals.take(both)
-    is_invalid = np.isin(both, invalid)
-    return read.raw(np.flatnonzero(~is_invalid)), read.raw(np.flatnonzero(is_invalid))
-
-
-def _lines(rows: AccountedRows, invalid: RawBlock, columns: Columns) -> pa.Array:
+def _lines(rows: AccountedRows, invalid: Sequence[NumberedLines]) -> pa.Array:
     """Write the lines of the reconciliation."""
-    told = zip(invalid.cells, rows.invalid.items(), strict=True)
-    lines = [csv_line(invalid_line(row, cells, problems, columns)) for cells, (row, problems) in told]
     valid = ((some.rows, some.lines()) for some in rows.valid if len(some))
-    return in_order([*valid, (invalid.rows, texts_of(lines))])
+    return in_order([*valid, *invalid])
 
 
-def _reject(write: CsvLines, rows: AccountedRows, invalid: RawBlock, columns: Columns) -> None:
-    for cells, (row, problems) in zip(invalid.cells, rows.invalid.items(), strict=True):
-        write([original_line(row, cells, problem_text(problems), columns)])
+def _reject(
+    write: CsvLines, invalid: InvalidRows, originals: Originals, columns: Columns
+) -> list[NumberedLines]:
+    """Write invalid rows as they were read, and return their lines of the reconciliation."""
+    rows, left = np.array(list(invalid), dtype=np.uint32), iter(invalid.values())
+    lines: list[NumberedLines] = []
+    for read in originals.take(rows):
+        some = list(islice(left, len(read.rows)))
+        texts = [problem_text(problems) for problems in some]
+        write.content(content(original_lines(read, texts, columns)), len(some))
+        ids = [cells_as_read(read, name, columns) for name in ("customer_id", "badge_meta_id")]
+        rules = [problems[0].rule for problems in some]
+        lines.append((read.rows, invalid_lines(read.rows, ids, rules, texts)))
+    return lines
 
 
-def _fail(write: CsvLines, carried: RowLines, failed: RawBlock, columns: Columns) -> None:
-    if not failed.numbers:
+def _fail(write: CsvLines, carried: RowLines, originals: Originals, columns: Columns) -> None:
+    """Write failed rows as they were read."""
+    places = carried.of(BELONGS_IN_FAILED)
+    if not len(places):
         return
-    fates = carried.fates
+    fates, left = carried.fates, iter(carried.told.fate_of[places].tolist())
     told = zip(fates.outcomes.tolist(), fates.told().to_pylist(), strict=True)
     reasons = [reason(OUTCOMES[code], why) for code, why in told]
-    fate_of = carried.told.fate_of[carried.of(BELONGS_IN_FAILED)].tolist()
-    write(
-        original_line(row, cells, reasons[fate], columns)
-        for row, cells, fate in zip(failed.numbers, failed.cells, fate_of, strict=True)
-    )
+    for read in originals.take(carried.rows[places]):
+        texts = [reasons[fate] for fate in islice(left, len(read.rows))]
+        write.content(content(original_lines(read, texts, columns)), len(texts))
 
 
 def _on_page(rows: AccountedRows, most: int) -> Iterator[RowOnPage]:

@@ -12,13 +12,14 @@ from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome, RowOutcome, ServerError, row_outcome
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake import Source
+from batch_issuer.intake.columns import Columns
 from batch_issuer.ledger import RequestRecord
 from batch_issuer.ledger.batches import iterate_duplicates, iterate_problems
 from batch_issuer.ledger.held_rows import iterate_carriers, load_held_rows
 from batch_issuer.ledger.request_rows import iterate_request_rows
 from batch_issuer.reports.files import csv_line, protect
 from batch_issuer.reports.held import HeldFate
-from batch_issuer.reports.row_files import invalid_line
+from batch_issuer.reports.row_files import cell_as_read
 
 NEVER_ISSUED = {"rejected", "failed", "issue_failed", "unaccounted", "not_sent"}
 
@@ -61,13 +62,19 @@ def lines_row_by_row(connection: Connection, batch: BatchId, source: Source) -> 
         raw = block.raw(np.arange(len(block.rows)))
         for number, cells in zip(raw.numbers, raw.cells, strict=True):
             if number in problems:
-                yield csv_line(invalid_line(number, cells, problems[number], source.columns))
+                yield _invalid_line(number, cells, problems[number], source.columns)
             elif number in repeated:
                 original = repeated[number]
                 row = held[original] if original in held else carried[original]
                 yield _repeating(row, original).line(number)
             else:
                 yield (held[number] if number in held else carried[number]).line(number)
+
+
+def _invalid_line(row: int, cells: list[str], problems: list[InputProblem], columns: Columns) -> str:
+    ids = [protect(cell_as_read(cells, name, columns)) for name in ("customer_id", "badge_meta_id")]
+    message = protect(" | ".join(problem.message for problem in problems))
+    return csv_line([row, *ids, "invalid", "", "", "", "", problems[0].rule.value, message, "", "", ""])
 
 
 def _carried(connection: Connection, batch: BatchId) -> Mapping[int, Row]:
