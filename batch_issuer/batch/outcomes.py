@@ -205,3 +205,10 @@ def _reply_outcome(reply: Reply | None, whole: ServerError) -> RowOutcome:
             return RowOutcome(outcome=Outcome.ISSUED, issued_id=issued_id, error=whole)
         case _:  # not named, or nothing said: never success
             return RowOutcome(outcome=Outcome.UNACCOUNTED, error=NOT_NAMED)
+
+
+def may_be_retried(stage: Stage, outcome: Outcome | None, *, doubts: int, is_definite: bool) -> bool:
+    """Tell whether the rows may be sent again under a new id: every attempt was definitely refused."""
+    if stage is Stage.REFUSED:
+        return not doubts
+    return stage is Stage.SUBMITTED and outcome is Outcome.FAILED and is_definite

@@ -10,10 +10,11 @@ import orjson
 import pyarrow as pa
 
 from batch_issuer.batch.ids import RequestId
-from batch_issuer.batch.outcomes import Reply, ServerError
+from batch_issuer.batch.outcomes import Reply
 from batch_issuer.batch.problem_columns import ProblemColumns, ProblemKind
 from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
+from batch_issuer.ledger.replies import ReplyColumns, unpack_columns
 
 _KINDS: Final = b"kinds"
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -76,24 +77,12 @@ def _unpack_listed_problems(packed: bytes) -> ProblemColumns:
 
 def pack_replies(replies: Iterable[Reply]) -> bytes:
     """Pack what the server said of each customer."""
-    return _pack(
-        [
-            [r.customer_id, r.issued_id, None if r.error is None else [r.error.code, r.error.message]]
-            for r in replies
-        ]
-    )
+    return ReplyColumns.of(replies).pack()
 
 
 def unpack_replies(packed: bytes) -> list[Reply]:
-    """Read what `pack_replies` wrote."""
-    return [
-        Reply(
-            customer_id=customer_id,
-            issued_id=issued_id,
-            error=None if error is None else ServerError(code=error[0], message=error[1]),
-        )
-        for customer_id, issued_id, error in orjson.loads(zlib.decompress(packed))
-    ]
+    """Read what `pack_replies` wrote, in this version or an earlier one."""
+    return list(unpack_columns([packed])[0])
 
 
 def pack_holders(request_ids: Sequence[RequestId], holders: npt.NDArray[np.int32]) -> bytes:

@@ -21,16 +21,18 @@ from sqlalchemy import (
 )
 
 from batch_issuer.batch.ids import BatchId, RequestId, WorkflowRequestId
-from batch_issuer.batch.outcomes import REPEATED_REQUEST_ID, Outcome, Reply, ServerError, Settlement
+from batch_issuer.batch.outcomes import (
+    REPEATED_REQUEST_ID,
+    Outcome,
+    Reply,
+    ServerError,
+    Settlement,
+    may_be_retried,
+)
 from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
-from batch_issuer.ledger.packing import (
-    pack_customers,
-    pack_rows,
-    unpack_customers,
-    unpack_rows,
-)
+from batch_issuer.ledger.packing import pack_customers, pack_rows, unpack_customers, unpack_rows
 from batch_issuer.ledger.prepared import Prepared
 
 _known = tables.requests.c
@@ -102,9 +104,7 @@ class RequestRecord:
     @property
     def is_retriable(self) -> bool:
         """Whether the rows may be sent again under a new id: every attempt was definitely refused."""
-        if self.stage is Stage.REFUSED:
-            return not self.doubts
-        return self.stage is Stage.SUBMITTED and self.outcome is Outcome.FAILED and self.is_definite
+        return may_be_retried(self.stage, self.outcome, doubts=self.doubts, is_definite=self.is_definite)
 
     def settlement(self, replies: Sequence[Reply] = ()) -> Settlement:
         """Return what is known of the rows, given the replies of an executed request."""

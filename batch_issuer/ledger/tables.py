@@ -112,7 +112,7 @@ workflow_requests = Table(
     PrimaryKeyConstraint("request_id", "workflow_request_id"),
 )
 """Every workflow request of the server that carries one of our request ids (twins, where there are
-several); `replies` is what an executed one says of each customer, as compressed JSON."""
+several); `replies` is what an executed one says of each customer, packed in columns."""
 
 attempts = Table(
     "attempts",

@@ -3,30 +3,34 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Connection
 
 from batch_issuer.batch.exit_codes import ExitCode, exit_code
-from batch_issuer.batch.outcomes import Outcome, row_outcome
+from batch_issuer.batch.ids import RequestId
+from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import iterate_problems
-from batch_issuer.ledger.request_rows import iterate_request_rows
-from batch_issuer.ledger.requests import iterate_records
+from batch_issuer.ledger.request_columns import (
+    CarriedRows,
+    RequestColumns,
+    iterate_request_columns,
+    load_replies,
+)
+from batch_issuer.reports.fates import EACH_REPLY_DECIDES, Fates
 from batch_issuer.reports.held import HeldAccounts
-from batch_issuer.reports.requests_file import shown_state
+from batch_issuer.reports.replied import tell
+from batch_issuer.reports.request_tally import RequestTally
 from batch_issuer.reports.summary import ProblemTally, Summary, next_command
 
 
 def summarise(connection: Connection, batch: Batch, folder: Path) -> Summary:
     """Count the outcomes of a batch's rows and the states of its requests."""
+    tally = RequestTally()
     counts: Counter[Outcome] = Counter()
-    states: Counter[str] = Counter()
-    retriable = 0
-    for record in iterate_records(connection, batch.batch):
-        states[shown_state(record)] += 1
-        retriable += record.is_retriable
-    for request in iterate_request_rows(connection, batch.batch):
-        for customer_id in request.customers.tolist():
-            counts[row_outcome(request.record.stage, request.settlement, customer_id).outcome] += 1
+    for requests, carried in iterate_request_columns(connection, batch.batch):
+        tally.add(requests)
+        counts += _outcomes(connection, requests, carried)
     counts += Counter(
         {
             Outcome.INVALID: batch.invalid,
@@ -43,11 +47,22 @@ def summarise(connection: Connection, batch: Batch, folder: Path) -> Summary:
         batch=batch,
         folder=folder,
         counts=counts,
-        states=dict(states),
-        requests=sum(states.values()),
+        states=dict(tally.states),
+        requests=tally.states.total(),
         rows_out=sum(counts.values()),
         in_vain=in_vain,
         exit_code=ExitCode.INPUT_REFUSED if is_refused else exit_code(counts, in_vain=in_vain),
-        next_command=next_command(batch, counts, folder, retriable=retriable),
+        next_command=next_command(batch, counts, folder, retriable=tally.retriable),
         problems=problems,
     )
+
+
+def _outcomes(connection: Connection, requests: RequestColumns, carried: CarriedRows) -> Counter[Outcome]:
+    """Count the outcomes of the rows of some requests."""
+    fates = Fates.of(requests)
+    ids = [RequestId(one) for one in requests.request_id]
+    executed = np.flatnonzero(fates.outcomes == EACH_REPLY_DECIDES).tolist()
+    found = load_replies(connection, [ids[n] for n in executed])
+    which = np.repeat(np.arange(len(ids)), carried.counts)
+    told = tell(fates, which, carried.customers, [found.get(one) for one in ids])
+    return told.fates.count(told.fate_of)

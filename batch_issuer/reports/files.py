@@ -90,7 +90,8 @@ class CsvLines:
             self._writer.writerow(line)
             self.written += 1
 
-    def text(self, lines: str, count: int) -> None:
-        """Write some lines that are CSV already."""
-        self._file.write(lines)
+    def content(self, lines: bytes | memoryview, count: int) -> None:
+        """Write some lines that are CSV already, in UTF-8."""
+        self._file.flush()
+        self._file.buffer.write(lines)
         self.written += count

@@ -1,7 +1,6 @@
 """What became of rows that were left to other batches, as it stands there now."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,22 +8,25 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from batch_issuer.batch.ids import BatchId, RequestId
+from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome, row_outcome
-from batch_issuer.batch.requests import RowNumbers
-from batch_issuer.ledger import RequestRecord
-from batch_issuer.ledger.held_rows import Carrier, iterate_carriers, load_held_rows
+from batch_issuer.batch.requests import CustomerIds, RowNumbers
+from batch_issuer.batch.stages import Stage
+from batch_issuer.ledger import RequestRecord, RequestRows
+from batch_issuer.ledger.held_rows import iterate_carriers, load_held_rows
+from batch_issuer.reports.fates import Fates, Places, code_of, outcomes_among
+from batch_issuer.reports.lines import RowLines
+from batch_issuer.reports.replied import Told
 
-_ROWS_AT_ONCE: Final = 20_000
+_ROWS_AT_ONCE: Final = 100_000
 _IN_VAIN: Final = frozenset({Outcome.REJECTED, Outcome.ISSUE_FAILED, Outcome.FAILED, Outcome.NOT_SENT})
 """What makes our row no success, where it became of the other one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldRow:
-    """A row that was left to another batch: the request that carries its customer there, and its outcome."""
+class HeldFate:
+    """What became of rows that were left to another batch, by the request that carries them there."""
 
-    customer_id: int
     batch: BatchId
     record: RequestRecord
     outcome: Outcome
@@ -53,6 +55,23 @@ class HeldRow:
                 return f"{word} there: issue it in a file of its own where it is still wanted"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldLines(RowLines):
+    """Rows that were left to other batches."""
+
+    is_in_vain: npt.NDArray[np.bool_]
+    """Of each fate, whether the other batch has not issued it, and does nothing more about it by itself."""
+
+    def worth_a_look(self, fine: frozenset[Outcome]) -> Places:
+        """Return the places of the rows with other outcomes than some, and of those left in vain."""
+        is_fine = outcomes_among(self.fates.outcomes, fine) & ~self.is_in_vain
+        return np.flatnonzero(~is_fine[self.told.fate_of])
+
+    def count_in_vain(self) -> int:
+        """Count the rows that the other batch has not issued."""
+        return int(self.is_in_vain[self.told.fate_of].sum())
+
+
 class HeldAccounts:
     """The held rows of one batch, looked up by input row; the other batches are read anew for each look."""
 
@@ -61,42 +80,75 @@ class HeldAccounts:
         self._connection = connection
         self._held = load_held_rows(connection, batch)
 
-    def account(self, rows: RowNumbers) -> Mapping[int, HeldRow]:
-        """Return those of some input rows that are held."""
-        held = self._held
-        if not len(held):
-            return {}
-        at = np.searchsorted(held.rows, rows)
-        at[at == len(held)] = 0
-        return self._look(np.unique(at[held.rows[at] == rows]))
+    @property
+    def end(self) -> int:
+        """The number behind the last held row."""
+        return int(self._held.rows[-1:].sum()) + 1
+
+    def between(self, first: int, end: int) -> RowNumbers:
+        """Return the held rows from one number to before another."""
+        start, stop = np.searchsorted(self._held.rows, [first, end])
+        return self._held.rows[start:stop]
+
+    def holds(self, rows: RowNumbers) -> npt.NDArray[np.bool_]:
+        """Tell which of some rows are held."""
+        return np.isin(rows, self._held.rows)
+
+    def account(self, rows: RowNumbers) -> HeldLines:
+        """Say what became of rows that are held. Raises AssertionError where nothing carries one any more."""
+        places = np.searchsorted(self._held.rows, rows)
+        fates, fate_of = self._look(places)
+        if (fate_of < 0).any():
+            raise AssertionError(f"row {rows[fate_of < 0][0]} is held by a request that is not there")
+        return HeldLines(
+            rows=rows,
+            customers=self._held.customers[places],
+            told=Told(fates=_fates(fates), fate_of=fate_of),
+            is_in_vain=np.array([fate.is_in_vain for fate in fates], dtype=np.bool_),
+        )
 
     def count_in_vain(self) -> int:
         """Count the held rows that the other batch has not issued, in blocks."""
-        blocks = (
-            np.arange(start, min(start + _ROWS_AT_ONCE, len(self._held)))
-            for start in range(0, len(self._held), _ROWS_AT_ONCE)
-        )
-        return sum(row.is_in_vain for block in blocks for row in self._look(block).values())
+        rows = self._held.rows
+        starts = range(0, len(rows), _ROWS_AT_ONCE)
+        return sum(self.account(rows[at : at + _ROWS_AT_ONCE]).count_in_vain() for at in starts)
 
-    def _look(self, places: npt.NDArray[np.intp]) -> dict[int, HeldRow]:
+    def _look(self, places: npt.NDArray[np.intp]) -> tuple[list[HeldFate], npt.NDArray[np.int64]]:
         """Look some held rows up where they are carried now."""
-        held = self._held
-        wanted: dict[RequestId, list[int]] = defaultdict(list)
-        for place, holder in zip(places.tolist(), held.holders[places].tolist(), strict=True):
-            wanted[held.request_ids[holder]].append(place)
-        found: dict[int, HeldRow] = {}
-        for carrier in iterate_carriers(self._connection, list(wanted)):
-            found |= dict(self._carried(carrier, wanted[carrier.holder]))
-        return found
+        holders = self._held.holders[places]
+        order = np.argsort(holders, kind="stable")
+        distinct, starts = np.unique(holders[order], return_index=True)
+        request_ids = [self._held.request_ids[n] for n in distinct.tolist()]
+        own = dict(zip(request_ids, np.split(order, starts[1:]), strict=True)) if request_ids else {}
+        fates: list[HeldFate] = []
+        fate_of = np.full(len(places), -1, dtype=np.int64)
+        for carrier in iterate_carriers(self._connection, request_ids):
+            here = own[carrier.holder]
+            customers = self._held.customers[places[here]]
+            is_carried = np.isin(customers, carrier.request.customers)
+            for outcome, is_so in _outcomes(carrier.request, customers[is_carried]):
+                fate_of[here[is_carried][is_so]] = len(fates)
+                fates.append(HeldFate(batch=carrier.batch, record=carrier.request.record, outcome=outcome))
+        return fates, fate_of
 
-    def _carried(self, carrier: Carrier, places: list[int]) -> Iterator[tuple[int, HeldRow]]:
-        request = carrier.request
-        customers = self._held.customers[places]
-        is_carried = np.isin(customers, request.customers)
-        rows = self._held.rows[places][is_carried]
-        for row, customer_id in zip(rows.tolist(), customers[is_carried].tolist(), strict=True):
-            outcome = row_outcome(request.record.stage, request.settlement, customer_id).outcome
-            yield (
-                row,
-                HeldRow(customer_id=customer_id, batch=carrier.batch, record=request.record, outcome=outcome),
-            )
+
+def _outcomes(
+    request: RequestRows, customers: CustomerIds
+) -> Iterator[tuple[Outcome, npt.NDArray[np.bool_]]]:
+    """Yield the outcomes of some customers of a request, each with whose it is."""
+    stage, settlement = request.record.stage, request.settlement
+    asked = customers if stage is Stage.SUBMITTED and settlement.outcome is None else customers[:1]
+    became = np.array(
+        [row_outcome(stage, settlement, one).outcome for one in asked.tolist()], dtype=np.object_
+    )
+    for outcome in dict.fromkeys(became.tolist()):
+        yield outcome, np.broadcast_to(became == outcome, len(customers))
+
+
+def _fates(held: Sequence[HeldFate]) -> Fates:
+    records = [fate.record for fate in held]
+    return Fates.of_records(
+        records,
+        outcomes=np.full(len(held), code_of(Outcome.ALREADY_ISSUED), dtype=np.int8),
+        messages=[fate.message for fate in held],
+    )

@@ -1,15 +1,15 @@
 """`report.html`: one self-contained page with a chart of outcomes and a table of problems."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.ledger import RequestRecord
+from batch_issuer.batch.outcomes import Outcome, ServerError
+from batch_issuer.ledger.request_columns import RequestColumns
 from batch_issuer.reports.files import replaced_whole
-from batch_issuer.reports.requests_file import shown_state
+from batch_issuer.reports.requests_file import shown_states
 from batch_issuer.reports.row_files import told
 from batch_issuer.reports.summary import Summary
 
@@ -30,6 +30,9 @@ OUTCOME_WORDS: Final[Mapping[Outcome, str]] = {
 
 FINE: Final = frozenset({Outcome.ISSUED, Outcome.PENDING, Outcome.ALREADY_ISSUED})
 """What deserves no look; a row that was left to another batch in vain does all the same."""
+
+ROWS_ON_PAGE: Final = 200
+REQUESTS_ON_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +56,18 @@ class RequestOnPage:
     state: str
     message: str
 
-    @classmethod
-    def from_record(cls, record: RequestRecord) -> Self:
-        """Take what the page shows of a request."""
-        return cls(
-            request_id=record.request_id,
-            workflow_request_id=record.workflow_request_id or "",
-            badge_meta_id=record.group.badge_meta_id,
-            customers=record.customers,
-            state=shown_state(record),
-            message=told(record.error),
+
+def requests_on_page(requests: RequestColumns, most: int) -> Iterator[RequestOnPage]:
+    """Take what the page shows of the first of some requests."""
+    for at, state in enumerate(shown_states(requests)[:most]):
+        error = ServerError(code=requests.error_code[at], message=requests.error_message[at])
+        yield RequestOnPage(
+            request_id=requests.request_id[at],
+            workflow_request_id=requests.workflow_request_id[at],
+            badge_meta_id=requests.badge_meta_id[at],
+            customers=requests.customers[at],
+            state=state,
+            message=told(error),
         )
 
 

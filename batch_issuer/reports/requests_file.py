@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from batch_issuer.batch.stages import Stage
-from batch_issuer.ledger import RequestRecord
-from batch_issuer.reports.files import CsvFile, Line, protect
+from batch_issuer.ledger.request_columns import RequestColumns
+from batch_issuer.reports.cells import LINE_END, cells, joined, numbers, protected_cells, texts_of
+from batch_issuer.reports.files import CsvFile
 
 REQUEST_COLUMNS: Final = (
     "request_id",
@@ -30,35 +33,39 @@ def requests_file(folder: Path) -> CsvFile:
     return CsvFile(folder / "requests.csv", lambda: REQUEST_COLUMNS)
 
 
-def shown_state(record: RequestRecord) -> str:
+def shown_state(stage: str, state: str) -> str:
     """Return the server's word for a request, or ours where it has said none."""
-    if record.state:
-        return record.state
-    match record.stage:
+    if state:
+        return state
+    match stage:
         case Stage.SENDING:
             return Stage.IN_DOUBT.value
         case Stage.REFUSED:
             return "failed"
-        case stage:
-            return stage.value
+        case _:
+            return stage
 
 
-def request_line(record: RequestRecord) -> Line:
-    """Write one request."""
-    group = record.group
-    return (
-        record.request_id,
-        protect(record.workflow_request_id or ""),
-        group.badge_meta_id,
-        group.owner_type,
-        protect(group.reference_id),
-        group.issue_event_date,
-        record.customers,
-        protect(shown_state(record)),
-        "" if record.http_status is None else record.http_status,
-        protect(record.error.code),
-        protect(record.error.message),
-        record.attempts,
-        record.submitted_at,
-        record.updated_at,
+def shown_states(requests: RequestColumns) -> list[str]:
+    """Return the word for each of some requests."""
+    return [shown_state(stage, state) for stage, state in zip(requests.stage, requests.state, strict=True)]
+
+
+def request_lines(requests: RequestColumns) -> pa.Array:
+    """Write some requests, the ends of their lines included."""
+    return joined(
+        cells(texts_of(requests.request_id)),
+        protected_cells(texts_of(requests.workflow_request_id)),
+        cells(texts_of(requests.badge_meta_id)),
+        cells(texts_of(requests.owner_type)),
+        protected_cells(texts_of(requests.reference_id)),
+        cells(texts_of(requests.issue_event_date)),
+        numbers(pa.array(requests.customers)),
+        protected_cells(texts_of(shown_states(requests))),
+        numbers(pa.array(requests.http_status, pa.int64())),
+        protected_cells(texts_of(requests.error_code)),
+        protected_cells(texts_of(requests.error_message)),
+        numbers(pa.array(requests.attempts)),
+        texts_of(requests.submitted_at),
+        joined(texts_of(requests.updated_at), LINE_END, by=""),
     )

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from batch_issuer.batch.outcomes import Outcome, ServerError
-from batch_issuer.batch.problems import InputProblem
+from batch_issuer.batch.problems import InputProblem, Rule
+from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.intake.columns import ADDED, Columns, unprotect
+from batch_issuer.reports.cells import LINE_END, joined, numbers, protected_cells, texts_of
 from batch_issuer.reports.files import CsvFile, Line, protect, protect_original
-from batch_issuer.reports.lines import AccountedRow
-from batch_issuer.reports.request_cells import request_cells_before, request_cells_behind
 
 RECONCILIATION_COLUMNS: Final = (
     "row",
@@ -46,18 +48,21 @@ def original_rows_file(path: Path, columns: Columns) -> CsvFile:
     return CsvFile(path, lambda: [*ADDED, *(protect_original(t) for t in _own(columns.header, columns))])
 
 
-def reconciliation_line(accounted: AccountedRow, columns: Columns) -> Line:
-    """Write one row of the reconciliation."""
-    outcome, record = accounted.outcome, accounted.record
-    issued_id = protect(outcome.issued_id if outcome.outcome is Outcome.ISSUED else "")
-    if record is not None:
-        behind = request_cells_behind(record, outcome)
-        before = request_cells_before(record, outcome)
-        return (accounted.row, accounted.customer_id, *before, issued_id, *behind)
-    customer_id, badge = (protect(_cell(accounted, columns, n)) for n in ("customer_id", "badge_meta_id"))
-    error = (protect(outcome.error.code), protect(outcome.error.message))
-    word = outcome.outcome.value
-    return (accounted.row, customer_id, badge, word, *_NO_REQUEST, issued_id, *error, *_NO_TIMES)
+def invalid_lines(
+    rows: RowNumbers, ids: Sequence[Sequence[str]], rules: Sequence[Rule], problems: Sequence[str]
+) -> pa.Array:
+    """Write invalid rows into the reconciliation: ids as they were read, and what is wrong with them.
+
+    `ids` are two columns; the ends of the lines are included.
+    """
+    return joined(
+        numbers(rows),
+        *(protected_cells(texts_of(column)) for column in ids),
+        ",".join((Outcome.INVALID.value, *_NO_REQUEST, "")),
+        texts_of(rules),
+        protected_cells(texts_of(problems)),
+        ",".join(_NO_TIMES) + LINE_END,
+    )
 
 
 def original_line(row: int, cells: Sequence[str], problem: str, columns: Columns) -> Line:
@@ -71,10 +76,9 @@ def problem_text(problems: Sequence[InputProblem]) -> str:
     return " | ".join(problem.message for problem in problems)
 
 
-def reason(accounted: AccountedRow) -> str:
+def reason(outcome: Outcome, why: str) -> str:
     """Say why a row was not issued."""
-    word = accounted.outcome.outcome.value.replace("_", " ")
-    why = told(accounted.outcome.error)
+    word = outcome.value.replace("_", " ")
     return f"{word}: {why}" if why else word
 
 
@@ -83,9 +87,10 @@ def told(error: ServerError) -> str:
     return " ".join(part for part in (error.code, error.message) if part)
 
 
-def _cell(accounted: AccountedRow, columns: Columns, name: str) -> str:
+def cell_as_read(cells: Sequence[str], name: str, columns: Columns) -> str:
+    """Return the cell of a known column of a row, or what stands for an empty one in the whole file."""
     at = columns.positions.get(name)
-    cell = accounted.cells[at] if at is not None and at < len(accounted.cells) else ""
+    cell = cells[at] if at is not None and at < len(cells) else ""
     cell = unprotect(cell) if columns.added else cell
     return cell if cell.strip() else columns.defaults.get(name, cell)
 

@@ -4,9 +4,16 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import delete, select
 
+from batch_issuer.acceptance import input_options
+from batch_issuer.assembly import Services
+from batch_issuer.intake import open_source
+from batch_issuer.ledger import tables
 from batch_issuer.reports.files import CsvFile, protect, replaced_whole
+from batch_issuer.reports.originals import Originals
 from batch_issuer.sandbox import Scenario
 from tests.pipeline.world import BADGES, customers, open_world, outcomes, read_csv, reconciliation
 
@@ -142,3 +149,31 @@ async def test_a_folder_that_can_not_be_written_loses_nothing(tmp_path: Path) ->
         (blocked / "in the way").unlink()
         blocked.rmdir()
         assert outcomes(await world.refresh()) == {"issued": 2}
+
+
+async def test_a_row_that_the_ledger_has_lost_stops_the_report_and_leaves_the_earlier_one(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        summary = await world.issue(world.write(customers(9)))
+        before = (summary.folder / "reconciliation.csv").read_bytes()
+
+        async def lose(services: Services) -> None:
+            rows = tables.request_rows
+            first = select(rows.c.request_id).limit(1).scalar_subquery()
+            await services.ledger.write(lambda c: c.execute(delete(rows).where(rows.c.request_id == first)))
+
+        await world.run(lose)
+        with pytest.raises(AssertionError, match="the input has 9 rows, but the ledger knows of"):
+            await world.refresh()
+    assert (summary.folder / "reconciliation.csv").read_bytes() == before
+
+
+async def test_a_row_that_is_not_in_the_input_stops_the_report(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        file = world.write(customers(2))
+        options = input_options(world.settings().public())
+        originals = Originals(open_source(file, options))
+        assert [read.rows.tolist() for read in originals.take(np.array([3], dtype=np.uint32))] == [[3]]
+        with pytest.raises(AssertionError, match="row 4 is in the ledger, but not in the input"):
+            list(originals.take(np.array([4], dtype=np.uint32)))

@@ -1,0 +1,138 @@
+"""Writes the files with one line for a row, from the ledger; the input is read only for rows that echo it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.problems import InputProblem
+from batch_issuer.intake import Source
+from batch_issuer.intake.columns import Columns
+from batch_issuer.reports.accounts import AccountedRows, Accounts
+from batch_issuer.reports.behind import writing_behind
+from batch_issuer.reports.cells import content
+from batch_issuer.reports.fates import OUTCOMES
+from batch_issuer.reports.files import CsvLines
+from batch_issuer.reports.lines import NumberedLines, RowLines, in_order
+from batch_issuer.reports.originals import Originals, cells_as_read, original_lines
+from batch_issuer.reports.page import FINE, ROWS_ON_PAGE, RowOnPage
+from batch_issuer.reports.row_files import (
+    BELONGS_IN_FAILED,
+    invalid_lines,
+    original_rows_file,
+    problem_text,
+    reason,
+    reconciliation_file,
+)
+from batch_issuer.reports.summary import ProblemTally
+
+InvalidRows = Mapping[int, tuple[InputProblem, ...]]
+
+
+@dataclass(slots=True, kw_only=True)
+class RowTotals:
+    """What one pass over the rows counts."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    rows: list[RowOnPage] = field(default_factory=list)
+    """The first that deserve a look."""
+    problems: ProblemTally = field(default_factory=ProblemTally)
+    in_vain: int = 0
+
+    @property
+    def lines(self) -> int:
+        """How many rows these are."""
+        return self.outcomes.total()
+
+    def add(self, rows: AccountedRows) -> None:
+        """Count some rows."""
+        for some in rows.valid:
+            self.outcomes += some.outcomes()
+        self.outcomes += Counter({Outcome.INVALID: len(rows.invalid)})
+        self.in_vain += rows.held.count_in_vain()
+        for problems in rows.invalid.values():
+            for problem in problems:
+                self.problems.add(problem)
+        left = ROWS_ON_PAGE - len(self.rows)
+        if left:
+            self.rows += sorted(_on_page(rows, left), key=lambda row: row.row)[:left]
+
+
+def write_rows(accounts: Accounts, source: Source, folder: Path, *, count: int) -> RowTotals:
+    """Write what became of each row; while some lines are written, the next rows are looked up.
+
+    Raises AssertionError where these are not as many rows as the input has, before any file is replaced.
+    """
+    totals = RowTotals()
+    columns = source.columns
+    failed, invalid = Originals(source), Originals(source)
+    with ExitStack() as files:
+        reconcile = files.enter_context(reconciliation_file(folder).open(always=True))
+        reject = files.enter_context(original_rows_file(folder / "rejects.csv", columns).open(always=False))
+        fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
+        with writing_behind(reconcile) as write_lines:
+            for rows in accounts:
+                totals.add(rows)
+                rejected = _reject(reject, rows.invalid, invalid, columns)
+                write_lines(partial(_lines, rows, rejected), len(rows))
+                _fail(fail, rows.carried, failed, columns)
+        if totals.lines != count:
+            raise AssertionError(f"the input has {count} rows, but the ledger knows of {totals.lines}")
+    return totals
+
+
+def _lines(rows: AccountedRows, invalid: Sequence[NumberedLines]) -> pa.Array:
+    """Write the lines of the reconciliation."""
+    valid = ((some.rows, some.lines()) for some in rows.valid if len(some))
+    return in_order([*valid, *invalid])
+
+
+def _reject(
+    write: CsvLines, invalid: InvalidRows, originals: Originals, columns: Columns
+) -> list[NumberedLines]:
+    """Write invalid rows as they were read, and return their lines of the reconciliation."""
+    rows, left = np.array(list(invalid), dtype=np.uint32), iter(invalid.values())
+    lines: list[NumberedLines] = []
+    for read in originals.take(rows):
+        some = list(islice(left, len(read.rows)))
+        texts = [problem_text(problems) for problems in some]
+        write.content(content(original_lines(read, texts, columns)), len(some))
+        ids = [cells_as_read(read, name, columns) for name in ("customer_id", "badge_meta_id")]
+        rules = [problems[0].rule for problems in some]
+        lines.append((read.rows, invalid_lines(read.rows, ids, rules, texts)))
+    return lines
+
+
+def _fail(write: CsvLines, carried: RowLines, originals: Originals, columns: Columns) -> None:
+    """Write failed rows as they were read."""
+    places = carried.of(BELONGS_IN_FAILED)
+    if not len(places):
+        return
+    fates, left = carried.fates, iter(carried.told.fate_of[places].tolist())
+    told = zip(fates.outcomes.tolist(), fates.told().to_pylist(), strict=True)
+    reasons = [reason(OUTCOMES[code], why) for code, why in told]
+    for read in originals.take(carried.rows[places]):
+        texts = [reasons[fate] for fate in islice(left, len(read.rows))]
+        write.content(content(original_lines(read, texts, columns)), len(texts))
+
+
+def _on_page(rows: AccountedRows, most: int) -> Iterator[RowOnPage]:
+    """Yield the first rows that deserve a look: of each kind so many at most."""
+    for some in rows.valid:
+        places = some.worth_a_look(FINE)[:most]
+        for at, message in zip(places.tolist(), some.messages(places).to_pylist(), strict=True):
+            yield RowOnPage(
+                row=int(some.rows[at]),
+                customer_id=str(some.customers[at]),
+                outcome=some.outcome(at),
+                message=message,
+            )
+    for row, problems in islice(rows.invalid.items(), most):
+        yield RowOnPage(row=row, customer_id="", outcome=Outcome.INVALID, message=problem_text(problems))
