@@ -12,7 +12,8 @@ from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.requests import IssueRequest
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.held_rows import iterate_others
-from batch_issuer.ledger.requests import load_requests, refused_requests, retire_request
+from batch_issuer.ledger.requests import refused_requests, retire_request
+from batch_issuer.ledger.unsent import load_requests
 from batch_issuer.planning import renew
 from batch_issuer.recording import enter_guards, when_guards_are_free
 from batch_issuer.submission import Lease

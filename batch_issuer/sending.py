@@ -14,8 +14,9 @@ from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Access, Answer, InnerCall
 from batch_issuer.ledger import Batch, Ledger, Unsent
-from batch_issuer.ledger.requests import count_by_stage, open_requests, unsent_requests
+from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
+from batch_issuer.ledger.unsent import unsent_requests
 from batch_issuer.reporting import REFUSED_ACCESS, interrupted, report, report_reading
 from batch_issuer.reports import Summary
 from batch_issuer.settings import Settings

@@ -17,7 +17,7 @@ from batch_issuer.batch.requests import IssueRequest
 from batch_issuer.cli.running import new_event_loop
 from batch_issuer.clock import Clock
 from batch_issuer.gateway import Access, InnerCall, sending_access
-from batch_issuer.ledger.requests import unsent_requests
+from batch_issuer.ledger.unsent import unsent_requests
 from batch_issuer.sending import submit
 from batch_issuer.settings import Settings
 

@@ -5,8 +5,9 @@ from batch_issuer.ledger.database import Ledger, Query, ledger_exists, open_ledg
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
 from batch_issuer.ledger.request_rows import RequestRows
-from batch_issuer.ledger.requests import RequestRecord, Unsent
+from batch_issuer.ledger.requests import RequestRecord
 from batch_issuer.ledger.transitions import Answered, Missing, Sending, Transition
+from batch_issuer.ledger.unsent import Unsent
 from batch_issuer.ledger.workflow_requests import Said
 
 __all__ = [

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import (
     Connection,
-    Row,
     RowMapping,
     and_,
-    bindparam,
     delete,
     exists,
     func,
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -32,21 +29,11 @@ from batch_issuer.batch.outcomes import (
 from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
-from batch_issuer.ledger.packing import pack_customers, pack_rows, unpack_customers, unpack_rows
-from batch_issuer.ledger.prepared import Prepared
+from batch_issuer.ledger.packing import pack_customers, pack_rows
 
 _known = tables.requests.c
 PLACE = (_known.chunk, _known.halvings, _known.generation)
 """The order of requests: by chunk, halves in their order, later generations behind earlier ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Unsent:
-    """A request that may be sent, and what the ledger has of earlier attempts."""
-
-    request: IssueRequest
-    attempts: int = 0
-    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,41 +150,6 @@ def replace_request(
     connection.execute(delete(rows).where(rows.c.request_id == request_id))
 
 
-_planned = select(
-    _known.request_id,
-    _known.chunk,
-    _known.badge_meta_id,
-    _known.owner_type,
-    _known.reference_id,
-    _known.issue_event_date,
-    _known.halvings,
-    _known.generation,
-    tables.request_rows.c.customers,
-    tables.request_rows.c.rows,
-).join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-
-
-_unsent = Prepared(
-    lambda _: (
-        _planned.add_columns(_known.attempts, _known.doubts)
-        .where(_known.batch == bindparam("batch_"), _known.stage == Stage.NOT_SENT)
-        .where(tuple_(*PLACE) > tuple_(bindparam("chunk_"), bindparam("halvings_"), bindparam("generation_")))
-        .order_by(*PLACE)
-        .limit(bindparam("limit_"))
-    )
-)
-
-
-def unsent_requests(
-    connection: Connection, batch: BatchId, after: tuple[int, str, int], limit: int
-) -> list[Unsent]:
-    """Return the next requests that are not sent, after a place in the order of chunks."""
-    chunk, halvings, generation = after
-    place = {"chunk_": chunk, "halvings_": halvings, "generation_": generation}
-    found = _unsent.fetch(connection, {"batch_": batch, "limit_": limit, **place})
-    return [Unsent(request=_issue_request(row), attempts=row.attempts, doubts=row.doubts) for row in found]
-
-
 def requests_in_doubt(connection: Connection, batch: BatchId) -> list[tuple[RequestRecord, str]]:
     """Return the requests in doubt, each with the time at which it was last marked for sending.
 
@@ -231,36 +183,11 @@ def refused_requests(
     return [RequestRecord.from_row(row) for row in connection.execute(query).mappings()]
 
 
-def load_requests(
-    connection: Connection, batch: BatchId, request_ids: Sequence[RequestId]
-) -> list[IssueRequest]:
-    """Return requests with their rows, as they were planned."""
-    query = _planned.where(_known.batch == batch, _known.request_id.in_(request_ids)).order_by(*PLACE)
-    return [_issue_request(row) for row in connection.execute(query)]
-
-
 def retire_request(connection: Connection, batch: BatchId, old: RequestId, new: IssueRequest) -> None:
     """Send the rows of a request that was refused for good again, under a new id."""
     replace_request(connection, batch, old, [new])
     connection.execute(
         update(tables.requests).where(_known.request_id == old).values(stage=Stage.RETRIED.value)
-    )
-
-
-def _issue_request(row: Row[*tuple[Any, ...]]) -> IssueRequest:
-    return IssueRequest(
-        request_id=RequestId(row.request_id),
-        chunk=row.chunk,
-        group=Group(
-            badge_meta_id=row.badge_meta_id,
-            owner_type=row.owner_type,
-            reference_id=row.reference_id,
-            issue_event_date=row.issue_event_date,
-        ),
-        customers=unpack_customers(row.customers),
-        rows=unpack_rows(row.rows),
-        halvings=row.halvings,
-        generation=row.generation,
     )
 
 

@@ -15,7 +15,7 @@ from batch_issuer.batch.stages import Stage
 from batch_issuer.gateway import Access, Client
 from batch_issuer.ledger import Journal, Ledger, RequestRecord, Unsent
 from batch_issuer.ledger.leases import release_lease
-from batch_issuer.ledger.requests import unsent_requests
+from batch_issuer.ledger.unsent import unsent_requests
 from batch_issuer.processes import this_process
 from batch_issuer.sandbox import Sandbox
 from batch_issuer.submission import Lease, LeaseTerms, Pace, Route, Stop, Submitter, hold_lease

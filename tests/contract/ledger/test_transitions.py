@@ -13,9 +13,9 @@ from batch_issuer.ledger.request_rows import iterate_request_rows, iterate_rows
 from batch_issuer.ledger.requests import (
     count_by_stage,
     open_requests,
-    unsent_requests,
 )
 from batch_issuer.ledger.transitions import apply_transitions, mark_interrupted
+from batch_issuer.ledger.unsent import unsent_requests
 from tests.conftest import BATCH, KEY, make_request, make_requests, plan, records_of
 
 ONE = make_request().request_id
