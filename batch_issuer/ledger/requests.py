@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import (
     Connection,
     RowMapping,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -30,6 +31,7 @@ from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.packing import pack_customers, pack_rows
+from batch_issuer.ledger.prepared import Prepared, Values
 
 _known = tables.requests.c
 PLACE = (_known.chunk, _known.halvings, _known.generation)
@@ -104,41 +106,47 @@ class RequestRecord:
         )
 
 
+_PLANNED: Final = (
+    *("request_id", "batch", "chunk", "halvings", "generation", "origin", "customers", "stage"),
+    *("badge_meta_id", "owner_type", "reference_id", "issue_event_date"),
+)
+_insert_request = Prepared(
+    lambda _: insert(tables.requests).values({name: bindparam(name) for name in _PLANNED})
+)
+_insert_rows = Prepared(
+    lambda _: insert(tables.request_rows).values(
+        request_id=bindparam("request_id"), customers=bindparam("packed"), rows=bindparam("packed_rows")
+    )
+)
+
+
 def insert_requests(
     connection: Connection, batch: BatchId, planned: Sequence[IssueRequest], origin: str = ""
 ) -> None:
     """Record planned requests with the rows they carry, and which request they took them over from."""
-    connection.execute(
-        insert(tables.requests),
-        [
-            {
-                "request_id": request.request_id,
-                "batch": batch,
-                "chunk": request.chunk,
-                "halvings": request.halvings,
-                "generation": request.generation,
-                "origin": origin,
-                "badge_meta_id": request.group.badge_meta_id,
-                "owner_type": request.group.owner_type,
-                "reference_id": request.group.reference_id,
-                "issue_event_date": request.group.issue_event_date,
-                "customers": len(request.customers),
-                "stage": Stage.NOT_SENT,
-            }
-            for request in planned
-        ],
-    )
-    connection.execute(
-        insert(tables.request_rows),
-        [
-            {
-                "request_id": request.request_id,
-                "customers": pack_customers(request.customers),
-                "rows": pack_rows(request.rows),
-            }
-            for request in planned
-        ],
-    )
+    facts = [_facts(request, batch, origin) for request in planned]
+    _insert_request.run(connection, facts)
+    _insert_rows.run(connection, facts)
+
+
+def _facts(request: IssueRequest, batch: BatchId, origin: str) -> Values:
+    group = request.group
+    return {
+        "request_id": request.request_id,
+        "batch": batch,
+        "chunk": request.chunk,
+        "halvings": request.halvings,
+        "generation": request.generation,
+        "origin": origin,
+        "badge_meta_id": group.badge_meta_id,
+        "owner_type": group.owner_type,
+        "reference_id": group.reference_id,
+        "issue_event_date": group.issue_event_date,
+        "customers": len(request.customers),
+        "stage": Stage.NOT_SENT.value,
+        "packed": pack_customers(request.customers),
+        "packed_rows": pack_rows(request.rows),
+    }
 
 
 def replace_request(
