@@ -1,12 +1,12 @@
 """Queries on the rows that requests carry, with what the server said of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 from sqlalchemy import Connection, RowMapping, and_, select
 
-from batch_issuer.batch.ids import BatchId, RequestId
+from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Settlement
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
 from batch_issuer.ledger import tables
@@ -60,26 +60,8 @@ def settlement_of(record: RequestRecord, replies: bytes | None) -> Settlement:
     return record.settlement(unpack_replies(replies) if replies else ())
 
 
-def iterate_rows(
-    connection: Connection, batch: BatchId
-) -> Iterator[tuple[RequestId, RowNumbers, CustomerIds]]:
-    """Yield which input rows each request of a batch carries, with their customers, in order of chunks."""
-    query = (
-        select(_known.request_id, tables.request_rows.c.rows, tables.request_rows.c.customers)
-        .join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
-        .where(_known.batch == batch)
-        .order_by(*PLACE)
-    )
-    for request_id, rows, customers in connection.execute(query.execution_options(yield_per=1_000)):
-        yield RequestId(request_id), unpack_rows(rows), unpack_customers(customers)
-
-
-def iterate_request_rows(
-    connection: Connection, batch: BatchId, request_ids: Sequence[RequestId] | None = None
-) -> Iterator[RequestRows]:
-    """Yield requests with their rows and replies: those named, or all of a batch, by chunk."""
+def iterate_request_rows(connection: Connection, batch: BatchId) -> Iterator[RequestRows]:
+    """Yield the requests of a batch that own rows, with these and what was replied, by chunk."""
     query = requests_with_rows.where(_known.batch == batch).order_by(*PLACE)
-    if request_ids is not None:
-        query = query.where(_known.request_id.in_(request_ids))
     for facts in connection.execute(query.execution_options(yield_per=200)).mappings():
         yield RequestRows.from_row(facts)

@@ -33,6 +33,7 @@ class LinesBehind:
 
     def _write(self, made: Future[pa.Array], count: int) -> None:
         self._file.content(content(made.result()), count)
+        self._file.sync()
 
     def _wait(self, left: int) -> None:
         while len(self._under_way) > left:

@@ -122,8 +122,11 @@ class Fates:
 
     def count(self, fate_of: Places) -> Counter[Outcome]:
         """Count the rows that have these fates by outcome."""
-        counts = np.bincount(self.outcomes[fate_of], minlength=len(OUTCOMES)).tolist()
-        return +Counter(dict(zip(OUTCOMES, counts, strict=True)))
+        counted: Counter[Outcome] = Counter()
+        rows = np.bincount(fate_of, minlength=len(self)).tolist()
+        for code, count in zip(self.outcomes.tolist(), rows, strict=True):
+            counted[OUTCOMES[code]] += count
+        return +counted
 
 
 def joined_fates(some: Sequence[Fates]) -> Fates:

@@ -95,3 +95,8 @@ class CsvLines:
         self._file.flush()
         self._file.buffer.write(lines)
         self.written += count
+
+    def sync(self) -> None:
+        """Have the disk write what is there, so that less is left for the end."""
+        self._file.flush()
+        os.fdatasync(self._file.fileno())

@@ -64,8 +64,7 @@ class HeldLines(RowLines):
 
     def worth_a_look(self, fine: frozenset[Outcome]) -> Places:
         """Return the places of the rows with other outcomes than some, and of those left in vain."""
-        is_fine = outcomes_among(self.fates.outcomes, fine) & ~self.is_in_vain
-        return np.flatnonzero(~is_fine[self.told.fate_of])
+        return self._places(self.is_in_vain | ~outcomes_among(self.fates.outcomes, fine))
 
     def count_in_vain(self) -> int:
         """Count the rows that the other batch has not issued."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -48,11 +49,15 @@ class RowLines:
 
     def of(self, outcomes: frozenset[Outcome]) -> Places:
         """Return the places of the rows with some outcomes."""
-        return np.flatnonzero(outcomes_among(self.fates.outcomes, outcomes)[self.told.fate_of])
+        return self._places(outcomes_among(self.fates.outcomes, outcomes))
 
     def worth_a_look(self, fine: frozenset[Outcome]) -> Places:
         """Return the places of the rows with other outcomes than some."""
-        return np.flatnonzero(~outcomes_among(self.fates.outcomes, fine)[self.told.fate_of])
+        return self._places(~outcomes_among(self.fates.outcomes, fine))
+
+    def _places(self, of_fates: npt.NDArray[np.bool_]) -> Places:
+        """Return the places of the rows with some of the fates: most often there are none."""
+        return np.flatnonzero(of_fates[self.told.fate_of]) if of_fates.any() else np.empty(0, np.intp)
 
     def outcome(self, at: int) -> Outcome:
         """Return the outcome of one row."""

@@ -1,6 +1,7 @@
 """Writes all files of a batch, from one snapshot of the ledger."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,7 +13,7 @@ from batch_issuer.intake import Source
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.request_columns import iterate_request_columns
 from batch_issuer.reports.accounts import Accounts
-from batch_issuer.reports.cells import content
+from batch_issuer.reports.behind import writing_behind
 from batch_issuer.reports.page import REQUESTS_ON_PAGE, RequestOnPage, requests_on_page, write_page
 from batch_issuer.reports.request_tally import RequestTally
 from batch_issuer.reports.requests_file import request_lines, requests_file
@@ -64,9 +65,9 @@ class _Requests:
 
 
 def _write_requests(connection: Connection, batch: Batch, folder: Path, taken: _Requests) -> None:
-    with requests_file(folder).open(always=True) as write:
+    with requests_file(folder).open(always=True) as file, writing_behind(file) as write_lines:
         for requests, carried in iterate_request_columns(connection, batch.batch):
-            write.content(content(request_lines(requests)), len(requests))
+            write_lines(partial(request_lines, requests), len(requests))
             taken.tally.add(requests)
             taken.carried.add(requests, carried)
             taken.on_page.extend(requests_on_page(requests, REQUESTS_ON_PAGE - len(taken.on_page)))

@@ -9,7 +9,9 @@ from batch_issuer.batch.outcomes import InnerAnswer, Outcome, Reply, ServerError
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.ledger import Answered, Ledger, RequestRecord, RequestRows, Said, Sending, Transition
-from batch_issuer.ledger.request_rows import iterate_request_rows, iterate_rows
+from batch_issuer.ledger.packing import unpack_replies
+from batch_issuer.ledger.request_columns import iterate_request_columns, load_replies, load_request_columns
+from batch_issuer.ledger.request_rows import iterate_request_rows
 from batch_issuer.ledger.requests import (
     count_by_stage,
     open_requests,
@@ -318,12 +320,21 @@ async def test_another_batch_sees_none_of_it(planned: Ledger) -> None:
     assert await planned.read(lambda c: list(iterate_request_rows(c, other))) == []
 
 
-async def test_the_rows_of_each_request_come_back_in_order_of_chunks(planned: Ledger) -> None:
-    rows = await planned.read(lambda c: [(one, rows.tolist()) for one, rows, _ in iterate_rows(c, BATCH)])
-    assert rows == [(request.request_id, [2, 3]) for request in make_requests(3)]
+async def test_requests_come_as_columns_with_their_rows_in_order_of_chunks(planned: Ledger) -> None:
+    [(columns, carried)] = await planned.read(lambda c: list(iterate_request_columns(c, BATCH)))
+    known = make_requests(3)
+    assert list(columns.request_id) == [request.request_id for request in known]
+    assert list(columns.stage) == [Stage.NOT_SENT] * 3
+    assert carried.counts.tolist() == [2, 2, 2]
+    assert carried.rows.tolist() == [2, 3] * 3
+    assert carried.customers.tolist() == [n for request in known for n in request.customers.tolist()]
 
 
-async def test_chosen_requests_come_with_their_rows(planned: Ledger) -> None:
-    chosen = [make_request(chunk=2).request_id]
-    found = await planned.read(lambda c: list(iterate_request_rows(c, BATCH, chosen)))
-    assert [one.record.request_id for one in found] == chosen
+async def test_chosen_requests_come_as_columns_with_the_replies_of_those_that_ran(planned: Ledger) -> None:
+    reply = issued(700_000_002, "b-1")
+    await apply(planned, sending(), said("approved", reply))
+    chosen = [make_request(chunk=chunk).request_id for chunk in (1, 3)]
+    [columns] = await planned.read(lambda c: list(load_request_columns(c, chosen)))
+    assert set(columns.request_id) == set(chosen)
+    replies = await planned.read(load_replies, chosen)
+    assert {one: unpack_replies(packed) for one, packed in replies.items()} == {ONE: [reply]}
