@@ -121,22 +121,18 @@ class ProblemColumns:
     def counts(self) -> Counter[Rule]:
         """Count them by rule, in order of their first ones."""
         counts = np.bincount(self.codes, minlength=len(self.kinds)).tolist()
-        met = {kind.rule for kind, count in zip(self.kinds, counts, strict=True) if count}
-        by_rule: Counter[Rule] = Counter(dict.fromkeys(sorted(met, key=self._first), 0))
-        for kind, count in zip(self.kinds, counts, strict=True):
-            if count:
-                by_rule[kind.rule] += count
+        firsts = np.full(len(self.kinds), len(self), dtype=np.int64)
+        firsts[self.codes[::-1]] = np.arange(len(self) - 1, -1, -1)  # the first of a kind is written last
+        by_rule: Counter[Rule] = Counter()
+        for code in np.argsort(firsts).tolist():
+            if counts[code]:
+                by_rule[self.kinds[code].rule] += counts[code]
         return by_rule
 
     def first_of(self, rule: Rule, most: int) -> list[InputProblem]:
         """Return the first few that break a rule."""
-        return list(self.take(np.flatnonzero(self._breaks(rule))[:most]))
-
-    def _first(self, rule: Rule) -> int:
-        return int(np.argmax(self._breaks(rule)))
-
-    def _breaks(self, rule: Rule) -> npt.NDArray[np.bool_]:
-        return np.array([kind.rule is rule for kind in self.kinds], dtype=np.bool_)[self.codes]
+        breaks = np.array([kind.rule is rule for kind in self.kinds], dtype=np.bool_)
+        return list(self.take(np.flatnonzero(breaks[self.codes])[:most]))
 
 
 def _distinct_messages(problems: ProblemColumns) -> pa.StringArray:
