@@ -70,7 +70,7 @@ WORDING: Final[dict[Rule, tuple[str, str]]] = {
     Rule.BADGE: ("can't be issued", "use another badge, or have this one put right"),
 }
 
-_SHOWN_CHARS: Final = 60
+SHOWN_CHARS: Final = 60
 _LAST_OF_FOUR_DIGITS: Final = 0xFFFF
 
 
@@ -105,8 +105,8 @@ class InputProblem:
 
 def _shown(value: str) -> str:
     """Quote a value for a message: short, on one line, with invisible characters spelled out."""
-    shown = "".join(char if char.isprintable() else _escaped(char) for char in value[: _SHOWN_CHARS + 1])
-    return f"'{shown}'" if len(shown) <= _SHOWN_CHARS else f"'{shown[:_SHOWN_CHARS]}…'"
+    shown = "".join(char if char.isprintable() else _escaped(char) for char in value[: SHOWN_CHARS + 1])
+    return f"'{shown}'" if len(shown) <= SHOWN_CHARS else f"'{shown[:SHOWN_CHARS]}…'"
 
 
 def _escaped(char: str) -> str:

@@ -6,9 +6,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -19,10 +18,15 @@ from batch_issuer.cli.running import progress_for
 from batch_issuer.cli.standard_input import input_file
 from batch_issuer.dry_run import DryRun, look_up, try_out
 from batch_issuer.errors import OutputNotWritable
-from batch_issuer.intake import CheckedRows
+from batch_issuer.intake import CheckedRows, RawBlock
 from batch_issuer.ledger.packing import pack_problems, unpack_problems
-from batch_issuer.reports import ProblemTally, original_line, original_rows_file, problem_json, problem_text
+from batch_issuer.reports import ProblemTally, original_rows_file, problem_json
+from batch_issuer.reports.cells import content
+from batch_issuer.reports.originals import ColumnRows, original_lines
 from batch_issuer.settings import Settings
+
+if TYPE_CHECKING:
+    from batch_issuer.reports.files import CsvLines
 
 _SIZE: Final = struct.Struct("<Q")
 
@@ -100,7 +104,7 @@ def _all(*takers: Callable[[CheckedRows], None]) -> Callable[[CheckedRows], None
 
 def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[CheckedRows], None]:
     """Make what writes the invalid rows of a block, opened with the first of them."""
-    opened: list[Callable[[Any], None]] = []
+    opened: list[CsvLines] = []
 
     def write(rows: CheckedRows) -> None:
         if rejects is None or not rows.problems:
@@ -108,11 +112,10 @@ def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[Checked
         columns = rows.columns
         if not opened:
             opened.append(files.enter_context(original_rows_file(rejects, columns).open(always=False)))
-        raw = rows.raw
-        cells_of = dict(zip(raw.numbers, raw.cells, strict=True))
-        for row, problems in groupby(rows.problems, key=lambda problem: problem.row):
-            text = problem_text(list(problems))
-            opened[0]([original_line(row, cells_of[row], text, columns)])
+        invalid, texts = rows.problems.by_row()
+        block = rows.block
+        read = rows.raw if isinstance(block, RawBlock) else ColumnRows.of(block, invalid)
+        opened[0].content(content(original_lines(read, texts.to_pylist(), columns)), len(invalid))
 
     return write
 

@@ -25,7 +25,9 @@ def repair_customer_ids(cells: pa.Array) -> tuple[pa.Array, Counter[str]]:
     has_apostrophe = pc.starts_with(trimmed, "'")
     bare = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(trimmed, 1))
     bare = pc.if_else(has_apostrophe, bare, trimmed)
-    ends_in_zero = pc.match_substring_regex(bare, r"^[0-9]+\.0$")
+    ends_in_zero = pc.ends_with(bare, ".0")
+    if pc.any(ends_in_zero).as_py():
+        ends_in_zero = pc.match_substring_regex(bare, r"^[0-9]+\.0$")
     repaired = pc.if_else(ends_in_zero, pc.utf8_slice_codeunits(bare, 0, -2), bare)
     made = {
         BLANKS: pc.not_equal(trimmed, cells),

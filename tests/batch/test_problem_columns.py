@@ -1,6 +1,7 @@
 """Problems as columns are the very problems that they were made of."""
 
 from collections import Counter
+from itertools import groupby
 from random import Random
 
 import numpy as np
@@ -14,9 +15,10 @@ from batch_issuer.reports import ProblemTally
 problems = st.lists(
     st.builds(
         InputProblem,
-        row=st.integers(2, 2**32 - 1),
+        row=st.integers(2, 9) | st.integers(2, 2**32 - 1),
         column=st.sampled_from(["customer_id", "badge_meta_id", ""]),
-        value=st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+        value=st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+        | st.sampled_from(["x" * 60, "x" * 61, "it's", ""]),
         rule=st.sampled_from(list(Rule)),
         hint=st.sampled_from(["", "did you mean Loyalty?"]),
     ),
@@ -58,6 +60,22 @@ def test_a_tally_of_columns_is_the_tally_of_their_problems(parts: list[list[Inpu
             one_by_one.add(problem)
 
     assert at_once.as_json() == one_by_one.as_json()
+
+
+@given(problems)
+def test_messages_put_together_at_once_are_those_of_the_problems(found: list[InputProblem]) -> None:
+    assert ProblemColumns.of(found).messages().to_pylist() == [one.message for one in found]
+
+
+@given(problems)
+def test_a_row_has_all_its_messages_in_one_text(found: list[InputProblem]) -> None:
+    found.sort(key=lambda problem: problem.row)
+    expected = {row: " | ".join(p.message for p in some) for row, some in groupby(found, lambda p: p.row)}
+
+    rows, texts = ProblemColumns.of(found).by_row()
+
+    assert dict(zip(rows.tolist(), texts.to_pylist(), strict=True)) == expected
+    assert len(rows) == len(expected)
 
 
 def test_no_problems_are_no_problems() -> None:
