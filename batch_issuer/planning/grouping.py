@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, overload
+from typing import Final, Generic, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ from batch_issuer.batch.requests import CustomerIds, Group, RowNumbers
 from batch_issuer.intake import CheckedRows, GroupCodes, GroupKey
 
 N = TypeVar("N", bound=np.generic)
+
+_FIRST_ROOM: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,23 +54,23 @@ class RowCollector:
     def __init__(self) -> None:
         """Start empty."""
         self._keys: Sequence[GroupKey] = ()
-        self._customers: list[CustomerIds] = []
-        self._codes: list[GroupCodes] = []
-        self._rows: list[RowNumbers] = []
+        self._customers = _Growing(np.int64)
+        self._codes = _Growing(np.int32)
+        self._rows = _Growing(np.uint32)
 
     def add(self, checked: CheckedRows) -> None:
         """Take the valid rows of one block of a file; all blocks must be of one pass over it."""
         self._keys = checked.keys
-        self._codes.append(checked.codes)
-        self._customers.append(checked.customers)
-        self._rows.append(checked.rows)
+        self._codes.extend(checked.codes)
+        self._customers.extend(checked.customers)
+        self._rows.extend(checked.rows)
 
     def take(self) -> RowTable:
         """Return all rows that were added, and keep none: they are in memory once."""
         return RowTable(
-            customers=_joined(self._customers, np.int64),
-            codes=_joined(self._codes, np.int32),
-            rows=_joined(self._rows, np.uint32),
+            customers=self._customers.take(),
+            codes=self._codes.take(),
+            rows=self._rows.take(),
             groups=self.groups(),
         )
 
@@ -82,7 +84,25 @@ def _group(key: GroupKey) -> Group:
     return Group(badge_meta_id=badge, owner_type=owner, reference_id=reference, issue_event_date=date)
 
 
-def _joined(blocks: list[npt.NDArray[N]], kind: type[N]) -> npt.NDArray[N]:
-    joined = np.concatenate(blocks or [np.empty(0, kind)])
-    blocks.clear()
-    return joined
+class _Growing(Generic[N]):
+    """Numbers that grow in place: the memory of a long list is made longer, and is not copied."""
+
+    def __init__(self, kind: type[N]) -> None:
+        self._numbers = np.empty(_FIRST_ROOM, dtype=kind)
+        self._length = 0
+
+    def extend(self, more: npt.NDArray[N]) -> None:
+        """Add some."""
+        end = self._length + len(more)
+        if end > len(self._numbers):
+            # nobody else has seen them yet: there is no other reference to look for
+            self._numbers.resize(max(end, len(self._numbers) * 5 // 4), refcheck=False)
+        self._numbers[self._length : end] = more
+        self._length = end
+
+    def take(self) -> npt.NDArray[N]:
+        """Return them all, and keep none."""
+        taken, length = self._numbers, self._length
+        self._numbers, self._length = np.empty(_FIRST_ROOM, dtype=taken.dtype), 0
+        taken.resize(length, refcheck=False)
+        return taken
