@@ -111,8 +111,8 @@ class _Connection(asyncio.Protocol):
             self._transport.write(answer)
 
 
-async def _serve(desk: Desk, tell: Callable[[int], None]) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(desk), "127.0.0.1", 0)
+async def _serve(desk: Desk, port: int, tell: Callable[[int], None]) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(desk), "127.0.0.1", port)
     tell(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
@@ -138,10 +138,11 @@ def main() -> None:
     options.add_argument("--most", type=int, default=0, help="submissions in a window; 0 is no limit")
     options.add_argument("--window", type=float, default=60.0, help="seconds of a window")
     options.add_argument("--sliding", action="store_true", help="the window slides")
+    options.add_argument("--port", type=int, default=0, help="where to listen; 0 is any free port")
     chosen = options.parse_args()
     limit = Limit(most=chosen.most, seconds=chosen.window, is_sliding=chosen.sliding, _accepted=deque())
     desk = Desk(latency=chosen.latency, limit=limit if chosen.most else None)
-    uvloop.run(_serve(desk, lambda port: print(port, flush=True)))  # noqa: T201 - its answer
+    uvloop.run(_serve(desk, chosen.port, lambda port: print(port, flush=True)))  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":

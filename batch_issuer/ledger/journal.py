@@ -17,8 +17,8 @@ from batch_issuer.tasks import Certain, see_through
 T = TypeVar("T")
 _CLOSE: Final = None
 _GATHERING_SECONDS: Final = 0.008
-_LOAD_SECONDS: Final = 0.05
-_HIGH_LOAD: Final = 0.5
+_LOAD_SECONDS: Final = 0.3
+_HIGH_LOAD: Final = 0.7
 _Entry = tuple[tuple[Transition, ...], Certain[None]]
 
 
