@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import perf_counter, thread_time
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy.exc import OperationalError
 
@@ -14,8 +14,6 @@ from batch_issuer.ledger.databases import Run
 from batch_issuer.ledger.transitions import Transition, apply_transitions
 from batch_issuer.tasks import Certain, see_through
 
-T = TypeVar("T")
-_CLOSE: Final = None
 _GATHERING_SECONDS: Final = 0.008
 _LOAD_SECONDS: Final = 0.3
 _HIGH_LOAD: Final = 0.7
@@ -56,7 +54,8 @@ class Journal:
         """Write in this way; `open_journal` starts the writer."""
         self._write_durably = write
         self._load = load
-        self._entries: asyncio.Queue[_Entry | None] = asyncio.Queue()
+        self._entries: list[_Entry] = []
+        self._has_more = asyncio.Event()
         self._is_closed = False
 
     async def record(self, *transitions: Transition) -> None:
@@ -67,30 +66,26 @@ class Journal:
         if self._is_closed:
             raise LedgerUnavailable("the journal is closed; nothing more is recorded")
         done = Certain[None]()
-        self._entries.put_nowait((transitions, done))
+        self._entries.append((transitions, done))
+        self._has_more.set()
         await done
 
     async def _write_until_closed(self) -> None:
-        closing = False
-        while not closing:
-            gathered = await self._gather()
-            entries = [entry for entry in gathered if entry is not _CLOSE]
-            closing = len(entries) < len(gathered)
+        while self._entries or not self._is_closed:
+            await self._has_more.wait()
+            self._has_more.clear()
+            await self._gather()
+            entries, self._entries = self._entries, []
             if entries:
                 await self._write(entries)
 
-    async def _gather(self) -> list[_Entry | None]:
-        """Wait for entries; under load, go on as long as each turn of the loop brings more."""
-        gathered = [await self._entries.get()]
+    async def _gather(self) -> None:
+        """Under load, wait as long as each turn of the loop brings more entries."""
         until = perf_counter() + _GATHERING_SECONDS
-        while True:
-            while self._entries.qsize():
-                gathered.append(self._entries.get_nowait())
-            if not self._load.is_high() or perf_counter() > until:
-                return gathered
+        gathered = 0
+        while gathered < len(self._entries) and self._load.is_high() and perf_counter() < until:
+            gathered = len(self._entries)
             await asyncio.sleep(0)
-            if not self._entries.qsize():
-                return gathered
 
     async def _write(self, entries: list[_Entry]) -> None:
         """Commit entries together; where one of them is at fault, each alone, so that no other is lost."""
@@ -109,7 +104,7 @@ class Journal:
 
     def _close(self) -> None:
         self._is_closed = True
-        self._entries.put_nowait(_CLOSE)
+        self._has_more.set()
 
 
 def _tell(entries: list[_Entry], failure: Exception | None) -> None:

@@ -30,7 +30,7 @@ def test_a_loop_that_mostly_waits_has_no_high_load() -> None:
 def test_a_loop_that_works_most_of_the_time_has_a_high_load() -> None:
     meter = Meter()
     load = meter.load()
-    meter.spend(1.0, working=0.6)
+    meter.spend(1.0, working=0.8)
     assert load.is_high()
 
 
@@ -39,7 +39,7 @@ def test_only_the_time_since_the_last_look_counts() -> None:
     load = meter.load()
     meter.spend(1.0, working=1.0)
     assert load.is_high()
-    meter.spend(0.1, working=0.01)
+    meter.spend(1.0, working=0.1)
     assert not load.is_high()
 
 
