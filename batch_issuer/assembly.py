@@ -136,12 +136,15 @@ async def open_api(services: Services, access: Access) -> AsyncIterator[Api]:
     """Open the way to the API for one caller."""
     settings = services.settings
     server = f"{access.base_url} {access.org_id}"
-    pace = Pace(services.ledger, server=server, rate=settings.rate, clock=services.clock)
-    async with open_client(
-        access,
-        redact=services.redact,
-        clock=services.clock,
-        timeout_seconds=settings.timeout,
-        connections=settings.concurrency + _SPARE_CONNECTIONS,
-    ) as client:
+    async with (
+        services.ledger.writer() as write,
+        open_client(
+            access,
+            redact=services.redact,
+            clock=services.clock,
+            timeout_seconds=settings.timeout,
+            connections=settings.concurrency + _SPARE_CONNECTIONS,
+        ) as client,
+    ):
+        pace = Pace(services.ledger, server=server, rate=settings.rate, clock=services.clock, write=write)
         yield Api(client=client, pace=pace, services=services)

@@ -2,6 +2,7 @@
 
 from batch_issuer.ledger.batches import Batch, BatchStage
 from batch_issuer.ledger.database import Ledger, Query, ledger_exists, open_ledger
+from batch_issuer.ledger.databases import Run
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
 from batch_issuer.ledger.request_rows import RequestRows
@@ -21,6 +22,7 @@ __all__ = [
     "Query",
     "RequestRecord",
     "RequestRows",
+    "Run",
     "Said",
     "Sending",
     "Transition",

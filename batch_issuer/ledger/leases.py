@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, and_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, select, update
 
 from batch_issuer.errors import BatchTakenOver
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.dialects import upsert
+from batch_issuer.ledger.prepared import Prepared
 from batch_issuer.processes import Process, is_provably_gone
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,10 +67,15 @@ def release_lease(connection: Connection, key: LeaseKey) -> None:
     connection.execute(update(tables.leases).where(ours).values(owner="", expires_at=0))
 
 
+_owner = Prepared(
+    lambda _: select(_known.owner).where(_known.name == bindparam("name_")).with_for_update(read=True)
+)
+
+
 def check_lease(connection: Connection, key: LeaseKey) -> None:
     """Raise BatchTakenOver where a lease is another's by now; else it is ours till the transaction ends."""
-    query = select(_known.owner).where(_known.name == key.name).with_for_update(read=True)
-    if connection.execute(query).scalar_one_or_none() != key.owner:
+    rows = _owner.fetch(connection, {"name_": key.name})
+    if [row.owner for row in rows] != [key.owner]:
         raise BatchTakenOver(key.name)
 
 

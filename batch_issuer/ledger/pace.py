@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.dialects import upsert
+from batch_issuer.ledger.prepared import Prepared
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=2)
@@ -49,24 +50,35 @@ def postpone_calls(connection: Connection, server: str, now: Now, delay: timedel
 
 def is_void(connection: Connection, server: str, turn: Turn) -> bool:
     """Tell whether a 429 came after a turn was given."""
-    row = select(_known.not_before).where(_known.server == server)
-    return _instant(connection.execute(row).scalar_one_or_none() or 0) != turn.not_before
+    rows = _look.fetch(connection, {"server_": server})
+    return bool(rows) and _instant(rows[0].not_before) != turn.not_before
+
+
+_row = select(_known.next_at, _known.not_before).where(_known.server == bindparam("server_"))
+_look = Prepared(lambda _: _row)
+_lock = Prepared(lambda _: _row.with_for_update())
+_change = Prepared(
+    lambda _: (
+        update(tables.pace)
+        .where(_known.server == bindparam("server_"))
+        .values(next_at=bindparam("next"), not_before=bindparam("until"))
+    )
+)
 
 
 def _locked(connection: Connection, server: str) -> tuple[datetime, datetime]:
     """Return the row of a server, which nobody else changes until this transaction ends."""
-    query = select(_known.next_at, _known.not_before).where(_known.server == server).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    rows = _lock.fetch(connection, {"server_": server})
+    if not rows:
         new = upsert(connection, tables.pace).values(server=server, next_at=0)
         connection.execute(new.on_conflict_do_nothing())
-        row = connection.execute(query).one()
-    return _instant(row.next_at), _instant(row.not_before)
+        rows = _lock.fetch(connection, {"server_": server})
+    return _instant(rows[0].next_at), _instant(rows[0].not_before)
 
 
 def _set(connection: Connection, server: str, next_at: datetime, not_before: datetime) -> None:
-    values = {"next_at": _number(next_at), "not_before": _number(not_before)}
-    connection.execute(update(tables.pace).where(_known.server == server).values(**values))
+    values = {"server_": server, "next": _number(next_at), "until": _number(not_before)}
+    _change.run(connection, [values])
 
 
 def _instant(number: int) -> datetime:

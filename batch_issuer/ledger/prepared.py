@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -21,7 +20,8 @@ class _Compiled:
 
     def parameters(self, rows: Sequence[Values]) -> list[Any]:
         complete = [{**self.constants, **row} for row in rows]
-        return complete if self.order is None else list(map(itemgetter(*self.order), complete))
+        order = self.order
+        return complete if order is None else [tuple([row[name] for name in order]) for row in complete]
 
 
 @dataclass(frozen=True, slots=True)
