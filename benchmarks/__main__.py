@@ -60,6 +60,8 @@ def main() -> int:
     options.add_argument("--small", action="store_true", help="only see that everything works")
     options.add_argument("--write", action="store_true", help="write docs/reference/performance.md")
     chosen = options.parse_args()
+    if chosen.write and (chosen.parts or chosen.small):
+        options.error("the page shows all figures: --write goes with no parts, and not with --small")
     size = SMALL if chosen.small else NORMAL
     figures = []
     for figure in measure(chosen.parts or [*PARTS, *(FULL_PARTS if chosen.full else ())], size):
