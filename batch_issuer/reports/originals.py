@@ -13,7 +13,7 @@ from batch_issuer.intake import Block, RawBlock, Source
 from batch_issuer.intake.columns import Columns
 from batch_issuer.intake.sheets import ColumnBlock
 from batch_issuer.reports.cells import (
-    LINE_END,
+    ended,
     joined,
     numbers,
     protected_original_cells,
@@ -82,9 +82,9 @@ def original_lines(read: RowsAsRead, problems: pa.Array, columns: Columns) -> pa
     if isinstance(read, RawBlock):
         ends = texts_of([csv_line(["", *original_cells(cells, columns)]) for cells in read.cells])
         return joined(joined(numbers(read.rows), problems), ends, by="")
-    given = [protected_original_cells(column) for column in read.columns]
-    missing = [""] * (len(columns.header) - len(given))
-    return joined(joined(numbers(read.rows), problems, *given, *missing), LINE_END, by="")
+    line: list[pa.Array | str] = [protected_original_cells(column) for column in read.columns]
+    line += [""] * (len(columns.header) - len(line))
+    return joined(numbers(read.rows), problems, *line[:-1], ended(line[-1]))
 
 
 def cells_as_read(read: RowsAsRead, name: str, columns: Columns) -> pa.Array:

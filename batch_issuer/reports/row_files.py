@@ -10,7 +10,7 @@ from batch_issuer.batch.outcomes import Outcome, ServerError
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.intake.columns import ADDED, Columns, unprotect
-from batch_issuer.reports.cells import LINE_END, joined, numbers, protected_cells
+from batch_issuer.reports.cells import ended, joined, numbers, protected_cells
 from batch_issuer.reports.files import CsvFile, Line, protect, protect_original
 
 RECONCILIATION_COLUMNS: Final = (
@@ -62,7 +62,7 @@ def invalid_lines(
         ",".join((Outcome.INVALID.value, *_NO_REQUEST, "")),
         rules,
         problems,
-        ",".join(_NO_TIMES) + LINE_END,
+        ended(",".join(_NO_TIMES)),
     )
 
 

@@ -13,13 +13,12 @@ from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.intake import Source
 from batch_issuer.intake.columns import Columns
 from batch_issuer.reports.accounts import AccountedRows, Accounts
-from batch_issuer.reports.behind import writing_behind
-from batch_issuer.reports.cells import content, protected_cells, texts_of
+from batch_issuer.reports.behind import LinesBehind, writing_behind
+from batch_issuer.reports.cells import protected_cells, texts_of
 from batch_issuer.reports.fates import OUTCOMES
-from batch_issuer.reports.files import CsvLines
 from batch_issuer.reports.invalid_rows import InvalidRows
-from batch_issuer.reports.lines import NumberedLines, RowLines, in_order
-from batch_issuer.reports.originals import Originals, cells_as_read, original_lines
+from batch_issuer.reports.lines import RowLines, in_order
+from batch_issuer.reports.originals import Originals, RowsAsRead, cells_as_read, original_lines
 from batch_issuer.reports.page import FINE, ROWS_ON_PAGE, RowOnPage
 from batch_issuer.reports.row_files import (
     BELONGS_IN_FAILED,
@@ -70,38 +69,57 @@ def write_rows(accounts: Accounts, source: Source, folder: Path, *, count: int) 
         reconcile = files.enter_context(reconciliation_file(folder).open(always=True))
         reject = files.enter_context(original_rows_file(folder / "rejects.csv", columns).open(always=False))
         fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
-        with writing_behind(reconcile) as write_lines:
+        with (
+            writing_behind(reconcile) as write_lines,
+            writing_behind(reject) as write_rejected,
+            writing_behind(fail) as write_failed,
+        ):
             for rows in accounts:
                 totals.add(rows)
-                rejected = list(_reject(reject, rows.invalid, invalid, columns))
-                write_lines(partial(_lines, rows, rejected), len(rows))
-                _fail(fail, rows.carried, failed, columns)
+                rejected = list(_reject(rows.invalid, invalid))
+                for some in rejected:
+                    write_rejected(partial(some.originals, columns), len(some.problems))
+                write_lines(partial(_lines, rows, rejected, columns), len(rows))
+                _fail(write_failed, rows.carried, failed, columns)
         if totals.lines != count:
             raise AssertionError(f"the input has {count} rows, but the ledger knows of {totals.lines}")
     return totals
 
 
-def _lines(rows: AccountedRows, invalid: Sequence[NumberedLines]) -> pa.Array:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rejected:
+    """Some invalid rows as they were read, and as cells what is wrong with each."""
+
+    read: RowsAsRead
+    rules: pa.Array
+    problems: pa.Array
+
+    def originals(self, columns: Columns) -> pa.Array:
+        """Write them as they were read."""
+        return original_lines(self.read, self.problems, columns)
+
+    def lines(self, columns: Columns) -> pa.Array:
+        """Write their lines of the reconciliation."""
+        ids = [cells_as_read(self.read, name, columns) for name in ("customer_id", "badge_meta_id")]
+        return invalid_lines(self.read.rows, ids, rules=self.rules, problems=self.problems)
+
+
+def _lines(rows: AccountedRows, rejected: Sequence[_Rejected], columns: Columns) -> pa.Array:
     """Write the lines of the reconciliation."""
-    valid = ((some.rows, some.lines()) for some in rows.valid if len(some))
-    return in_order([*valid, *invalid])
+    valid = [(some.rows, some.lines()) for some in rows.valid if len(some)]
+    return in_order([*valid, *((some.read.rows, some.lines(columns)) for some in rejected)])
 
 
-def _reject(
-    write: CsvLines, invalid: InvalidRows, originals: Originals, columns: Columns
-) -> Iterator[NumberedLines]:
-    """Write invalid rows as they were read, and yield their lines of the reconciliation."""
+def _reject(invalid: InvalidRows, originals: Originals) -> Iterator[_Rejected]:
+    """Read invalid rows again, to say of each what is wrong with it."""
     rules, problems, at = invalid.rules(), protected_cells(invalid.texts()), 0
     for read in originals.take(invalid.rows):
-        rows = read.rows
-        told = problems.slice(at, len(rows))
-        write.content(content(original_lines(read, told, columns)), len(rows))
-        ids = [cells_as_read(read, name, columns) for name in ("customer_id", "badge_meta_id")]
-        yield rows, invalid_lines(rows, ids, rules=rules.slice(at, len(rows)), problems=told)
-        at += len(rows)
+        count = len(read.rows)
+        yield _Rejected(read=read, rules=rules.slice(at, count), problems=problems.slice(at, count))
+        at += count
 
 
-def _fail(write: CsvLines, carried: RowLines, originals: Originals, columns: Columns) -> None:
+def _fail(write: LinesBehind, carried: RowLines, originals: Originals, columns: Columns) -> None:
     """Write failed rows as they were read."""
     places = carried.of(BELONGS_IN_FAILED)
     if not len(places):
@@ -112,7 +130,7 @@ def _fail(write: CsvLines, carried: RowLines, originals: Originals, columns: Col
     problems = reasons.take(pa.array(carried.told.fate_of[places]))
     for read in originals.take(carried.rows[places]):
         count = len(read.rows)
-        write.content(content(original_lines(read, problems.slice(at, count), columns)), count)
+        write(partial(original_lines, read, problems.slice(at, count), columns), count)
         at += count
 
 
