@@ -13,10 +13,9 @@ from batch_issuer.ledger.batches import iterate_duplicates, iterate_problem_bloc
 from batch_issuer.reports.held import HeldAccounts, HeldLines
 from batch_issuer.reports.invalid_rows import InvalidBlocks, InvalidRows
 from batch_issuer.reports.lines import DuplicateLines, RowLines, duplicates_of
-from batch_issuer.reports.row_map import RowMap
+from batch_issuer.reports.row_map import FIRST_ROW, RowMap
 
 ROWS_AT_ONCE: Final = 100_000
-_FIRST_ROW: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,7 +59,7 @@ class Accounts:
 
     def __iter__(self) -> Iterator[AccountedRows]:
         """Yield what became of the rows in input order; this can be done once."""
-        first = _FIRST_ROW
+        first = FIRST_ROW
         last = max(len(self._carried), self._held.end, int(self._duplicates[-1:].sum()) + 1)
         while first < last or self._invalid.are_left:
             yield self._account(first, first + self._rows_at_once)
