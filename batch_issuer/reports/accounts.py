@@ -15,7 +15,7 @@ from batch_issuer.reports.invalid_rows import InvalidBlocks, InvalidRows
 from batch_issuer.reports.lines import DuplicateLines, RowLines, duplicates_of
 from batch_issuer.reports.row_map import FIRST_ROW, RowMap
 
-ROWS_AT_ONCE: Final = 100_000
+ROWS_AT_ONCE: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
