@@ -8,17 +8,11 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from batch_issuer.batch.problems import SHOWN_CHARS, InputProblem, Rule
+from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import RowNumbers
 
-BETWEEN: Final = " | "
-"""What stands between the messages of one row."""
 _MADE_AT_ONCE: Final = 4096
-_SHOWN_AS_IT_IS: Final = f"^[ -~]{{1,{SHOWN_CHARS}}}$"
-_TOLD_OTHERWISE: Final = frozenset({Rule.MISSING, Rule.SURPLUS_FIELDS})
-"""Their messages show no value, or change with it."""
 
 
 class ProblemKind(NamedTuple):
@@ -27,12 +21,6 @@ class ProblemKind(NamedTuple):
     column: str
     rule: Rule
     hint: str = ""
-
-    @property
-    def message(self) -> str:
-        """The message of such a problem of an empty cell."""
-        problem = InputProblem(row=0, column=self.column, value="", rule=self.rule, hint=self.hint)
-        return problem.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,28 +84,6 @@ class ProblemColumns:
         """Return the same problems of other rows."""
         return replace(self, rows=rows)
 
-    def messages(self) -> pa.StringArray:
-        """Return the message of each, most of them put together at once."""
-        is_usual = np.array([kind.rule not in _TOLD_OTHERWISE for kind in self.kinds], dtype=np.bool_)
-        usual = is_usual[self.codes] & np.asarray(pc.match_substring_regex(self.values, _SHOWN_AS_IT_IS))
-        before = [f"{kind.column} '" for kind in self.kinds]
-        behind = [f"'{kind.message.removeprefix(kind.column)}" for kind in self.kinds]
-        codes = pa.array(self.codes)
-        ends = (pa.array(texts, pa.string()).take(codes) for texts in (before, behind))
-        messages = pc.binary_join_element_wise(next(ends), self.values, next(ends), "")
-        if usual.all():
-            return messages
-        others = self.take(np.flatnonzero(~usual))
-        return pc.replace_with_mask(messages, pa.array(~usual), _distinct_messages(others))
-
-    def by_row(self) -> tuple[RowNumbers, pa.StringArray]:
-        """Return each row once, and all messages of it as one text; problems must be in order of rows."""
-        is_first = np.ones(len(self), dtype=np.bool_)
-        is_first[1:] = self.rows[1:] != self.rows[:-1]
-        starts = np.flatnonzero(is_first)
-        ends = pa.array(np.append(starts, len(self)), pa.int32())
-        return self.rows[starts], pc.binary_join(pa.ListArray.from_arrays(ends, self.messages()), BETWEEN)
-
     def counts(self) -> Counter[Rule]:
         """Count them by rule, in order of their first ones."""
         counts = np.bincount(self.codes, minlength=len(self.kinds)).tolist()
@@ -133,15 +99,6 @@ class ProblemColumns:
         """Return the first few that break a rule."""
         breaks = np.array([kind.rule is rule for kind in self.kinds], dtype=np.bool_)
         return list(self.take(np.flatnonzero(breaks[self.codes])[:most]))
-
-
-def _distinct_messages(problems: ProblemColumns) -> pa.StringArray:
-    """Return the message of each problem, those that are alike made once."""
-    texts = problems.values.dictionary_encode()
-    pairs = problems.codes.astype(np.int64) * len(texts.dictionary) + np.asarray(texts.indices)
-    _, firsts, which = np.unique(pairs, return_index=True, return_inverse=True)
-    messages = [problem.message for problem in problems.take(firsts)]
-    return pa.array(messages, pa.string()).take(pa.array(which))
 
 
 NO_PROBLEMS: Final = ProblemColumns.joined([])

@@ -71,6 +71,7 @@ WORDING: Final[dict[Rule, tuple[str, str]]] = {
 }
 
 SHOWN_CHARS: Final = 60
+"""A message shows so much of a value."""
 _LAST_OF_FOUR_DIGITS: Final = 0xFFFF
 
 
@@ -88,25 +89,40 @@ class InputProblem:
     @property
     def advice(self) -> str:
         """What to do."""
-        advice = WORDING[self.rule][1]
-        return f"{advice} ({self.hint})" if self.hint else advice
+        return _advice(self.rule, self.hint)
 
     @property
     def message(self) -> str:
         """What is wrong and what to do, without the row number."""
-        what = WORDING[self.rule][0]
-        if self.rule is Rule.SURPLUS_FIELDS:
-            return f"{what}; {self.advice}"
-        if self.rule is Rule.MISSING and self.value:
-            what = "holds an error of the spreadsheet, and no value"
-        shown = f" {_shown(self.value)}" if self.value else ""
-        return f"{self.column}{shown} {what}; {self.advice}"
+        is_shown = bool(self.value) and shows_value(self.rule)
+        before, behind = around_value(self.column, self.rule, self.hint, is_shown=is_shown)
+        return f"{before}{shown(self.value)}{behind}" if is_shown else f"{before}{behind}"
 
 
-def _shown(value: str) -> str:
-    """Quote a value for a message: short, on one line, with invisible characters spelled out."""
-    shown = "".join(char if char.isprintable() else _escaped(char) for char in value[: SHOWN_CHARS + 1])
-    return f"'{shown}'" if len(shown) <= SHOWN_CHARS else f"'{shown[:SHOWN_CHARS]}…'"
+def shows_value(rule: Rule) -> bool:
+    """Tell whether a message shows the value of a cell, where there is one."""
+    return rule is not Rule.SURPLUS_FIELDS
+
+
+def around_value(column: str, rule: Rule, hint: str, *, is_shown: bool) -> tuple[str, str]:
+    """Return what a message says before and behind the value that it may show."""
+    what, advice = WORDING[rule][0], _advice(rule, hint)
+    if not shows_value(rule):
+        return "", f"{what}; {advice}"
+    if rule is Rule.MISSING and is_shown:
+        what = "holds an error of the spreadsheet, and no value"
+    return (f"{column} '", f"' {what}; {advice}") if is_shown else (column, f" {what}; {advice}")
+
+
+def shown(value: str) -> str:
+    """Write a value for a message: short, on one line, with invisible characters spelled out."""
+    text = "".join(char if char.isprintable() else _escaped(char) for char in value[: SHOWN_CHARS + 1])
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
+
+
+def _advice(rule: Rule, hint: str) -> str:
+    advice = WORDING[rule][1]
+    return f"{advice} ({hint})" if hint else advice
 
 
 def _escaped(char: str) -> str:

@@ -21,7 +21,8 @@ from batch_issuer.errors import OutputNotWritable
 from batch_issuer.intake import CheckedRows, RawBlock
 from batch_issuer.ledger.packing import pack_problems, unpack_problems
 from batch_issuer.reports import ProblemTally, original_rows_file, problem_json
-from batch_issuer.reports.cells import content
+from batch_issuer.reports.cells import content, protected_cells
+from batch_issuer.reports.invalid_rows import InvalidRows
 from batch_issuer.reports.originals import ColumnRows, original_lines
 from batch_issuer.settings import Settings
 
@@ -112,10 +113,11 @@ def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[Checked
         columns = rows.columns
         if not opened:
             opened.append(files.enter_context(original_rows_file(rejects, columns).open(always=False)))
-        invalid, texts = rows.problems.by_row()
-        block = rows.block
-        read = rows.raw if isinstance(block, RawBlock) else ColumnRows.of(block, invalid)
-        opened[0].content(content(original_lines(read, texts.to_pylist(), columns)), len(invalid))
+        invalid, block = InvalidRows.of(rows.problems), rows.block
+        read = rows.raw if isinstance(block, RawBlock) else ColumnRows.of(block, invalid.rows)
+        opened[0].content(
+            content(original_lines(read, protected_cells(invalid.texts()), columns)), len(invalid)
+        )
 
     return write
 

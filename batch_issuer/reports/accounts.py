@@ -1,6 +1,6 @@
 """What became of each row of a batch, from the ledger alone, some rows at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,15 +8,14 @@ import numpy as np
 from sqlalchemy import Connection
 
 from batch_issuer.batch.ids import BatchId
-from batch_issuer.batch.problems import InputProblem
 from batch_issuer.batch.requests import RowNumbers
-from batch_issuer.ledger.batches import iterate_duplicates, iterate_problems
+from batch_issuer.ledger.batches import iterate_duplicates, iterate_problem_blocks
 from batch_issuer.reports.held import HeldAccounts, HeldLines
+from batch_issuer.reports.invalid_rows import InvalidBlocks, InvalidRows
 from batch_issuer.reports.lines import DuplicateLines, RowLines, duplicates_of
-from batch_issuer.reports.row_map import RowMap
+from batch_issuer.reports.row_map import FIRST_ROW, RowMap
 
-ROWS_AT_ONCE: Final = 100_000
-_FIRST_ROW: Final = 2
+ROWS_AT_ONCE: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,8 +27,7 @@ class AccountedRows:
     held: HeldLines
     """Those that were left to other batches."""
     duplicates: tuple[DuplicateLines, ...]
-    invalid: Mapping[int, tuple[InputProblem, ...]]
-    """By their numbers, in input order."""
+    invalid: InvalidRows
 
     @property
     def valid(self) -> tuple[RowLines, ...]:
@@ -57,14 +55,13 @@ class Accounts:
         self._rows_at_once = rows_at_once
         self._held = HeldAccounts(connection, batch)
         self._duplicates, self._repeated = _read_duplicates(connection, batch)
-        self._problems = iterate_problems(connection, batch)
-        self._problem = next(self._problems, None)
+        self._invalid = InvalidBlocks(iterate_problem_blocks(connection, batch))
 
     def __iter__(self) -> Iterator[AccountedRows]:
         """Yield what became of the rows in input order; this can be done once."""
-        first = _FIRST_ROW
+        first = FIRST_ROW
         last = max(len(self._carried), self._held.end, int(self._duplicates[-1:].sum()) + 1)
-        while first < last or self._problem is not None:
+        while first < last or self._invalid.are_left:
             yield self._account(first, first + self._rows_at_once)
             first += self._rows_at_once
 
@@ -80,7 +77,7 @@ class Accounts:
                 duplicates_of(self._carry(repeated[~is_held]), rows[~is_held]),
                 duplicates_of(self._held.account(repeated[is_held]), rows[is_held]),
             ),
-            invalid=self._take_problems(end),
+            invalid=self._invalid.take(end),
         )
 
     def _carry(self, rows: RowNumbers) -> RowLines:
@@ -88,14 +85,6 @@ class Accounts:
         if len(lost):
             raise AssertionError(f"row {lost[0]} is repeated by another, but no request carries it")
         return RowLines(rows=rows, customers=self._carried.customers(rows), told=self._carried.tell(rows))
-
-    def _take_problems(self, end: int) -> dict[int, tuple[InputProblem, ...]]:
-        taken: dict[int, tuple[InputProblem, ...]] = {}
-        while self._problem is not None and self._problem.row < end:
-            row = self._problem.row
-            taken[row] = (*taken.get(row, ()), self._problem)
-            self._problem = next(self._problems, None)
-        return taken
 
 
 def _read_duplicates(connection: Connection, batch: BatchId) -> tuple[RowNumbers, RowNumbers]:

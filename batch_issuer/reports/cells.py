@@ -28,27 +28,27 @@ def numbers(values: Integers | pa.Array) -> pa.Array:
 
 def cells(texts: pa.Array) -> pa.Array:
     """Write texts as cells: in quotes where they need them."""
-    if _is_plain(texts):
-        return texts
-    is_odd = pc.match_substring_regex(texts, _NEEDS_QUOTES)
-    if not pc.any(is_odd).as_py():
-        return texts
-    return pc.if_else(is_odd, _between(texts, '"'), texts)
+    return texts if _is_plain(texts) else _quoted(texts)
 
 
 def protected_cells(texts: pa.Array) -> pa.Array:
     """Write texts as cells that no spreadsheet runs as a formula."""
-    return texts if _is_plain(texts) else cells(_protected(texts, _RUNS_AS_FORMULA))
+    return texts if _is_plain(texts) else _quoted(texts, protect_from=_RUNS_AS_FORMULA)
 
 
 def protected_original_cells(texts: pa.Array) -> pa.Array:
     """Write cells of the input so that `unprotect` gives them back as they were."""
-    return texts if _is_plain(texts) else cells(_protected(texts, _MAY_RUN_AS_FORMULA))
+    return texts if _is_plain(texts) else _quoted(texts, protect_from=_MAY_RUN_AS_FORMULA)
 
 
 def joined(*columns: pa.Array | pa.Scalar | str, by: str = ",") -> pa.Array:
     """Join columns to one, of which any but not all may be one text for all rows."""
     return pc.binary_join_element_wise(*columns, by)
+
+
+def ended(last: pa.Array | str) -> pa.Array | str:
+    """Put the end of the line behind the last cells."""
+    return last + LINE_END if isinstance(last, str) else joined(last, LINE_END, by="")
 
 
 def content(texts: pa.Array) -> memoryview:
@@ -65,12 +65,18 @@ def _is_plain(texts: pa.Array) -> bool:
     return not together or together.isalnum()
 
 
-def _protected(texts: pa.Array, runs: str) -> pa.Array:
-    would_run = pc.match_substring_regex(texts, runs)
-    if not pc.any(would_run).as_py():
+def _quoted(texts: pa.Array, *, protect_from: str | None = None) -> pa.Array:
+    """Put a `'` before what a spreadsheet would run, and quotes around what needs them."""
+    quotes = _where(texts, _NEEDS_QUOTES, '"')
+    protections = "" if protect_from is None else _where(texts, protect_from, "'")
+    if isinstance(quotes, str) and isinstance(protections, str):
         return texts
-    return pc.if_else(would_run, joined("'", texts, by=""), texts)
+    if b'"' in bytes(content(texts)):
+        texts = pc.replace_substring(texts, '"', '""')
+    return joined(quotes, protections, texts, quotes, by="")
 
 
-def _between(texts: pa.Array, quote: str) -> pa.Array:
-    return joined(quote, pc.replace_substring(texts, quote, quote * 2), quote, by="")
+def _where(texts: pa.Array, pattern: str, mark: str) -> pa.Array | str:
+    """Return a mark where a text matches, and nothing where it does not."""
+    matches = pc.match_substring_regex(texts, pattern)
+    return texts_of(["", mark]).take(pc.cast(matches, pa.int8())) if pc.any(matches).as_py() else ""

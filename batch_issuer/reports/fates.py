@@ -15,7 +15,7 @@ from batch_issuer.batch.outcomes import Outcome, Settlement, row_outcome
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import RequestRecord
 from batch_issuer.ledger.request_columns import RequestColumns
-from batch_issuer.reports.cells import LINE_END, cells, joined, numbers, protected_cells, texts_of
+from batch_issuer.reports.cells import cells, ended, joined, numbers, protected_cells, texts_of
 
 OUTCOMES: Final = tuple(Outcome)
 _CODE_OF: Final = {outcome: code for code, outcome in enumerate(OUTCOMES)}
@@ -156,5 +156,5 @@ def _names(ids: Sequence[str], workflow_ids: Sequence[str], states: Sequence[str
 
 
 def _times(attempts: Sequence[int], submitted: Sequence[str], updated: Sequence[str]) -> pa.Array:
-    end = joined(texts_of(updated), LINE_END, by="")
+    end = ended(texts_of(updated))
     return joined(numbers(np.array(attempts, dtype=np.int64)), texts_of(submitted), end)

@@ -10,7 +10,7 @@ from batch_issuer.batch.exit_codes import ExitCode, exit_code
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import Batch, BatchStage
-from batch_issuer.ledger.batches import iterate_problems
+from batch_issuer.ledger.batches import iterate_problem_blocks
 from batch_issuer.ledger.request_columns import (
     CarriedRows,
     RequestColumns,
@@ -40,8 +40,8 @@ def summarise(connection: Connection, batch: Batch, folder: Path) -> Summary:
     )
     in_vain = HeldAccounts(connection, batch.batch).count_in_vain()
     problems = ProblemTally()
-    for problem in iterate_problems(connection, batch.batch):
-        problems.add(problem)
+    for found in iterate_problem_blocks(connection, batch.batch):
+        problems.add_all(found)
     is_refused = batch.stage is BatchStage.REFUSED
     return Summary(
         batch=batch,

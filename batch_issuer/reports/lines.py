@@ -132,5 +132,7 @@ def in_order(some: Sequence[NumberedLines]) -> pa.Array:
     given = [(rows, lines) for rows, lines in some if len(rows)]
     if len(given) <= 1:
         return given[0][1] if given else texts_of([])
-    order = np.argsort(np.concatenate([rows for rows, _ in given]), kind="stable")
-    return pa.concat_arrays([lines for _, lines in given]).take(order)
+    rows = np.concatenate([rows for rows, _ in given])
+    lines = pa.concat_arrays([lines for _, lines in given])
+    is_in_order = bool((rows[1:] > rows[:-1]).all())
+    return lines if is_in_order else lines.take(np.argsort(rows, kind="stable"))

@@ -1,6 +1,6 @@
 """Rows as they were read: the input is read again only where they are asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,15 +13,14 @@ from batch_issuer.intake import Block, RawBlock, Source
 from batch_issuer.intake.columns import Columns
 from batch_issuer.intake.sheets import ColumnBlock
 from batch_issuer.reports.cells import (
-    LINE_END,
+    ended,
     joined,
     numbers,
-    protected_cells,
     protected_original_cells,
     texts_of,
 )
 from batch_issuer.reports.files import csv_line
-from batch_issuer.reports.row_files import cell_as_read, original_line
+from batch_issuer.reports.row_files import cell_as_read, original_cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,24 +74,26 @@ def _rows_of(block: Block, rows: RowNumbers) -> RowsAsRead:
     return ColumnRows.of(block, rows)
 
 
-def original_lines(read: RowsAsRead, problems: Sequence[str], columns: Columns) -> pa.Array:
-    """Write rows as they were read, with their numbers and problems, the ends of their lines included."""
+def original_lines(read: RowsAsRead, problems: pa.Array, columns: Columns) -> pa.Array:
+    """Write rows as they were read, with their numbers and problems, the ends of their lines included.
+
+    The problems are cells already.
+    """
     if isinstance(read, RawBlock):
-        rows = zip(read.numbers, read.cells, problems, strict=True)
-        return texts_of([csv_line(original_line(row, cells, text, columns)) for row, cells, text in rows])
-    given = [protected_original_cells(column) for column in read.columns]
-    missing = [""] * (len(columns.header) - len(given))
-    line = joined(numbers(read.rows), protected_cells(texts_of(problems)), *given, *missing)
-    return joined(line, LINE_END, by="")
+        ends = texts_of([csv_line(["", *original_cells(cells, columns)]) for cells in read.cells])
+        return joined(joined(numbers(read.rows), problems), ends, by="")
+    line: list[pa.Array | str] = [protected_original_cells(column) for column in read.columns]
+    line += [""] * (len(columns.header) - len(line))
+    return joined(numbers(read.rows), problems, *line[:-1], ended(line[-1]))
 
 
-def cells_as_read(read: RowsAsRead, name: str, columns: Columns) -> list[str]:
+def cells_as_read(read: RowsAsRead, name: str, columns: Columns) -> pa.Array:
     """Return the cells of a known column, or what stands for empty ones in the whole file."""
     if isinstance(read, RawBlock):
-        return [cell_as_read(cells, name, columns) for cells in read.cells]
-    at = columns.positions.get(name)
-    given = (
-        read.columns[at].to_pylist() if at is not None and at < len(read.columns) else [""] * len(read.rows)
-    )
-    default = columns.defaults.get(name)
-    return [cell if default is None or cell.strip() else default for cell in given]
+        return texts_of([cell_as_read(cells, name, columns) for cells in read.cells])
+    at, default = columns.positions.get(name), columns.defaults.get(name)
+    if at is None or at >= len(read.columns):
+        return texts_of([default or ""] * len(read.rows))
+    if default is None:
+        return read.columns[at]
+    return texts_of([cell if cell.strip() else default for cell in read.columns[at].to_pylist()])

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger.request_columns import RequestColumns
-from batch_issuer.reports.cells import LINE_END, cells, joined, numbers, protected_cells, texts_of
+from batch_issuer.reports.cells import cells, ended, joined, numbers, protected_cells, texts_of
 from batch_issuer.reports.files import CsvFile
 
 REQUEST_COLUMNS: Final = (
@@ -67,5 +67,5 @@ def request_lines(requests: RequestColumns) -> pa.Array:
         protected_cells(texts_of(requests.error_message)),
         numbers(pa.array(requests.attempts)),
         texts_of(requests.submitted_at),
-        joined(texts_of(requests.updated_at), LINE_END, by=""),
+        ended(texts_of(requests.updated_at)),
     )

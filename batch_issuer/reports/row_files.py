@@ -7,10 +7,10 @@ from typing import Final
 import pyarrow as pa
 
 from batch_issuer.batch.outcomes import Outcome, ServerError
-from batch_issuer.batch.problems import InputProblem, Rule
+from batch_issuer.batch.problems import InputProblem
 from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.intake.columns import ADDED, Columns, unprotect
-from batch_issuer.reports.cells import LINE_END, joined, numbers, protected_cells, texts_of
+from batch_issuer.reports.cells import ended, joined, numbers, protected_cells
 from batch_issuer.reports.files import CsvFile, Line, protect, protect_original
 
 RECONCILIATION_COLUMNS: Final = (
@@ -30,6 +30,7 @@ RECONCILIATION_COLUMNS: Final = (
 )
 _NO_REQUEST: Final = ("", "", "")
 _NO_TIMES: Final = ("", "", "")
+BETWEEN_PROBLEMS: Final = " | "
 BELONGS_IN_FAILED: Final = frozenset(
     {Outcome.FAILED, Outcome.REJECTED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED}
 )
@@ -49,31 +50,36 @@ def original_rows_file(path: Path, columns: Columns) -> CsvFile:
 
 
 def invalid_lines(
-    rows: RowNumbers, ids: Sequence[Sequence[str]], rules: Sequence[Rule], problems: Sequence[str]
+    rows: RowNumbers, ids: Sequence[pa.Array], *, rules: pa.Array, problems: pa.Array
 ) -> pa.Array:
     """Write invalid rows into the reconciliation: ids as they were read, and what is wrong with them.
 
-    `ids` are two columns; the ends of the lines are included.
+    `ids` are two columns, and `problems` are cells; the ends of the lines are included.
     """
     return joined(
         numbers(rows),
-        *(protected_cells(texts_of(column)) for column in ids),
+        *map(protected_cells, ids),
         ",".join((Outcome.INVALID.value, *_NO_REQUEST, "")),
-        texts_of(rules),
-        protected_cells(texts_of(problems)),
-        ",".join(_NO_TIMES) + LINE_END,
+        rules,
+        problems,
+        ended(",".join(_NO_TIMES)),
     )
 
 
 def original_line(row: int, cells: Sequence[str], problem: str, columns: Columns) -> Line:
     """Write a row as it was read, with its number and its problem."""
+    return (row, protect(problem), *original_cells(cells, columns))
+
+
+def original_cells(cells: Sequence[str], columns: Columns) -> list[str]:
+    """Return the cells of a row as it was read, without those that a file of ours had added."""
     kept = _own([*cells, *[""] * (len(columns.header) - len(cells))], columns)
-    return (row, protect(problem), *(protect_original(unprotect(c) if columns.added else c) for c in kept))
+    return [protect_original(unprotect(cell) if columns.added else cell) for cell in kept]
 
 
 def problem_text(problems: Sequence[InputProblem]) -> str:
     """Write all problems of a row into one cell."""
-    return " | ".join(problem.message for problem in problems)
+    return BETWEEN_PROBLEMS.join(problem.message for problem in problems)
 
 
 def reason(outcome: Outcome, why: str) -> str:

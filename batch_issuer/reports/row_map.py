@@ -21,6 +21,8 @@ from batch_issuer.reports.cells import texts_of
 from batch_issuer.reports.fates import EACH_REPLY_DECIDES, Fates, Places, joined_fates
 from batch_issuer.reports.replied import Told, tell
 
+FIRST_ROW: Final = 2
+"""The header is row 1."""
 KEPT_REQUESTS: Final = 50_000
 """What so many requests say stays in memory: some 10 MB."""
 
@@ -28,12 +30,15 @@ KEPT_REQUESTS: Final = 50_000
 class RowMap:
     """The requests of one batch by the rows that they carry: 12 bytes a row, and the request ids."""
 
-    def __init__(self, connection: Connection, *, kept_requests: int = KEPT_REQUESTS) -> None:
-        """Know no request yet. Of more than `kept_requests` the ledger is asked anew for each look."""
+    def __init__(self, connection: Connection, *, rows: int = 0, kept_requests: int = KEPT_REQUESTS) -> None:
+        """Know no request yet. Of more than `kept_requests` the ledger is asked anew for each look.
+
+        There is room for so many rows at once; more is made where blank lines stand between them.
+        """
         self._connection = connection
         self._kept_requests = kept_requests
-        self._request_of_row = np.full(1, -1, dtype=np.int32)
-        self._customer_of_row = np.zeros(1, dtype=np.int64)
+        self._request_of_row = np.full(rows + FIRST_ROW, -1, dtype=np.int32)
+        self._customer_of_row = np.zeros(rows + FIRST_ROW, dtype=np.int64)
         self._request_ids: list[pa.Array] = []
         self._kept: list[Fates] = []
         self._requests = 0

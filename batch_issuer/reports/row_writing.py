@@ -1,39 +1,33 @@
 """Writes the files with one line for a row, from the ledger; the input is read only for rows that echo it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.batch.problems import InputProblem
 from batch_issuer.intake import Source
 from batch_issuer.intake.columns import Columns
 from batch_issuer.reports.accounts import AccountedRows, Accounts
-from batch_issuer.reports.behind import writing_behind
-from batch_issuer.reports.cells import content
+from batch_issuer.reports.behind import LinesBehind, writing_behind
+from batch_issuer.reports.cells import protected_cells, texts_of
 from batch_issuer.reports.fates import OUTCOMES
-from batch_issuer.reports.files import CsvLines
-from batch_issuer.reports.lines import NumberedLines, RowLines, in_order
-from batch_issuer.reports.originals import Originals, cells_as_read, original_lines
+from batch_issuer.reports.invalid_rows import InvalidRows
+from batch_issuer.reports.lines import RowLines, in_order
+from batch_issuer.reports.originals import Originals, RowsAsRead, cells_as_read, original_lines
 from batch_issuer.reports.page import FINE, ROWS_ON_PAGE, RowOnPage
 from batch_issuer.reports.row_files import (
     BELONGS_IN_FAILED,
     invalid_lines,
     original_rows_file,
-    problem_text,
     reason,
     reconciliation_file,
 )
 from batch_issuer.reports.summary import ProblemTally
-
-InvalidRows = Mapping[int, tuple[InputProblem, ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,9 +51,7 @@ class RowTotals:
             self.outcomes += some.outcomes()
         self.outcomes += Counter({Outcome.INVALID: len(rows.invalid)})
         self.in_vain += rows.held.count_in_vain()
-        for problems in rows.invalid.values():
-            for problem in problems:
-                self.problems.add(problem)
+        self.problems.add_all(rows.invalid.problems)
         left = ROWS_ON_PAGE - len(self.rows)
         if left:
             self.rows += sorted(_on_page(rows, left), key=lambda row: row.row)[:left]
@@ -77,50 +69,69 @@ def write_rows(accounts: Accounts, source: Source, folder: Path, *, count: int) 
         reconcile = files.enter_context(reconciliation_file(folder).open(always=True))
         reject = files.enter_context(original_rows_file(folder / "rejects.csv", columns).open(always=False))
         fail = files.enter_context(original_rows_file(folder / "failed.csv", columns).open(always=False))
-        with writing_behind(reconcile) as write_lines:
+        with (
+            writing_behind(reconcile) as write_lines,
+            writing_behind(reject) as write_rejected,
+            writing_behind(fail) as write_failed,
+        ):
             for rows in accounts:
                 totals.add(rows)
-                rejected = _reject(reject, rows.invalid, invalid, columns)
-                write_lines(partial(_lines, rows, rejected), len(rows))
-                _fail(fail, rows.carried, failed, columns)
+                rejected = list(_reject(rows.invalid, invalid))
+                for some in rejected:
+                    write_rejected(partial(some.originals, columns), len(some.problems))
+                write_lines(partial(_lines, rows, rejected, columns), len(rows))
+                _fail(write_failed, rows.carried, failed, columns)
         if totals.lines != count:
             raise AssertionError(f"the input has {count} rows, but the ledger knows of {totals.lines}")
     return totals
 
 
-def _lines(rows: AccountedRows, invalid: Sequence[NumberedLines]) -> pa.Array:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rejected:
+    """Some invalid rows as they were read, and as cells what is wrong with each."""
+
+    read: RowsAsRead
+    rules: pa.Array
+    problems: pa.Array
+
+    def originals(self, columns: Columns) -> pa.Array:
+        """Write them as they were read."""
+        return original_lines(self.read, self.problems, columns)
+
+    def lines(self, columns: Columns) -> pa.Array:
+        """Write their lines of the reconciliation."""
+        ids = [cells_as_read(self.read, name, columns) for name in ("customer_id", "badge_meta_id")]
+        return invalid_lines(self.read.rows, ids, rules=self.rules, problems=self.problems)
+
+
+def _lines(rows: AccountedRows, rejected: Sequence[_Rejected], columns: Columns) -> pa.Array:
     """Write the lines of the reconciliation."""
-    valid = ((some.rows, some.lines()) for some in rows.valid if len(some))
-    return in_order([*valid, *invalid])
+    valid = [(some.rows, some.lines()) for some in rows.valid if len(some)]
+    return in_order([*valid, *((some.read.rows, some.lines(columns)) for some in rejected)])
 
 
-def _reject(
-    write: CsvLines, invalid: InvalidRows, originals: Originals, columns: Columns
-) -> list[NumberedLines]:
-    """Write invalid rows as they were read, and return their lines of the reconciliation."""
-    rows, left = np.array(list(invalid), dtype=np.uint32), iter(invalid.values())
-    lines: list[NumberedLines] = []
-    for read in originals.take(rows):
-        some = list(islice(left, len(read.rows)))
-        texts = [problem_text(problems) for problems in some]
-        write.content(content(original_lines(read, texts, columns)), len(some))
-        ids = [cells_as_read(read, name, columns) for name in ("customer_id", "badge_meta_id")]
-        rules = [problems[0].rule for problems in some]
-        lines.append((read.rows, invalid_lines(read.rows, ids, rules, texts)))
-    return lines
+def _reject(invalid: InvalidRows, originals: Originals) -> Iterator[_Rejected]:
+    """Read invalid rows again, to say of each what is wrong with it."""
+    rules, problems, at = invalid.rules(), protected_cells(invalid.texts()), 0
+    for read in originals.take(invalid.rows):
+        count = len(read.rows)
+        yield _Rejected(read=read, rules=rules.slice(at, count), problems=problems.slice(at, count))
+        at += count
 
 
-def _fail(write: CsvLines, carried: RowLines, originals: Originals, columns: Columns) -> None:
+def _fail(write: LinesBehind, carried: RowLines, originals: Originals, columns: Columns) -> None:
     """Write failed rows as they were read."""
     places = carried.of(BELONGS_IN_FAILED)
     if not len(places):
         return
-    fates, left = carried.fates, iter(carried.told.fate_of[places].tolist())
+    fates, at = carried.fates, 0
     told = zip(fates.outcomes.tolist(), fates.told().to_pylist(), strict=True)
-    reasons = [reason(OUTCOMES[code], why) for code, why in told]
+    reasons = protected_cells(texts_of([reason(OUTCOMES[code], why) for code, why in told]))
+    problems = reasons.take(pa.array(carried.told.fate_of[places]))
     for read in originals.take(carried.rows[places]):
-        texts = [reasons[fate] for fate in islice(left, len(read.rows))]
-        write.content(content(original_lines(read, texts, columns)), len(texts))
+        count = len(read.rows)
+        write(partial(original_lines, read, problems.slice(at, count), columns), count)
+        at += count
 
 
 def _on_page(rows: AccountedRows, most: int) -> Iterator[RowOnPage]:
@@ -134,5 +145,6 @@ def _on_page(rows: AccountedRows, most: int) -> Iterator[RowOnPage]:
                 outcome=some.outcome(at),
                 message=message,
             )
-    for row, problems in islice(rows.invalid.items(), most):
-        yield RowOnPage(row=row, customer_id="", outcome=Outcome.INVALID, message=problem_text(problems))
+    invalid = rows.invalid.first(most)
+    for row, message in zip(invalid.rows.tolist(), invalid.texts().to_pylist(), strict=True):
+        yield RowOnPage(row=row, customer_id="", outcome=Outcome.INVALID, message=message)

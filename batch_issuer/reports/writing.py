@@ -39,7 +39,7 @@ def write_reports(
 
     Raises ReportsNotWritten where the folder can't be written; the ledger still holds everything.
     """
-    requests = _Requests(carried=RowMap(connection))
+    requests = _Requests(carried=RowMap(connection, rows=batch.rows))
     try:
         _write_requests(connection, batch, folder, requests)
         accounts = Accounts(connection, batch.batch, requests.carried)

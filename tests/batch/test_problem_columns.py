@@ -1,7 +1,6 @@
 """Problems as columns are the very problems that they were made of."""
 
 from collections import Counter
-from itertools import groupby
 from random import Random
 
 import numpy as np
@@ -60,22 +59,6 @@ def test_a_tally_of_columns_is_the_tally_of_their_problems(parts: list[list[Inpu
             one_by_one.add(problem)
 
     assert at_once.as_json() == one_by_one.as_json()
-
-
-@given(problems)
-def test_messages_put_together_at_once_are_those_of_the_problems(found: list[InputProblem]) -> None:
-    assert ProblemColumns.of(found).messages().to_pylist() == [one.message for one in found]
-
-
-@given(problems)
-def test_a_row_has_all_its_messages_in_one_text(found: list[InputProblem]) -> None:
-    found.sort(key=lambda problem: problem.row)
-    expected = {row: " | ".join(p.message for p in some) for row, some in groupby(found, lambda p: p.row)}
-
-    rows, texts = ProblemColumns.of(found).by_row()
-
-    assert dict(zip(rows.tolist(), texts.to_pylist(), strict=True)) == expected
-    assert len(rows) == len(expected)
 
 
 def test_no_problems_are_no_problems() -> None:

@@ -1,5 +1,6 @@
 """The commands as a user meets them: what they print, where, and their exit codes."""
 
+import csv
 import io
 import json
 import os
@@ -93,6 +94,18 @@ def test_every_problem_is_told_at_once_and_the_rows_are_written_where_asked(tmp_
     assert len(lines) == 3
     assert lines[1].startswith("3,")
     assert "'-4" in lines[2]
+
+
+def test_the_rows_that_are_written_are_cells_whatever_is_wrong_with_them(tmp_path: Path) -> None:
+    header = "customer_id,badge_meta_id,owner_type,reference_id"
+    (tmp_path / "in.csv").write_text(f'{header}\n7,{BADGE},Nobody,"a ""b"", c"\n"=1,000",{BADGE},,\n')
+    run("validate", "in.csv", "--rejects", "bad.csv", "--json", folder=tmp_path)
+    with (tmp_path / "bad.csv").open(encoding="utf-8-sig", newline="") as file:
+        first, second = csv.DictReader(file, strict=True)
+    assert first["problem"].startswith("owner_type 'Nobody' is no owner type; use one")
+    assert "Loyalty, Loyalty_Promotion" in first["problem"]
+    assert (first["owner_type"], first["reference_id"]) == ("Nobody", 'a "b", c')
+    assert (second["row"], second["customer_id"], second["badge_meta_id"]) == ("3", "'=1,000", BADGE)
 
 
 def test_a_plan_tells_requests_customers_and_time(tmp_path: Path) -> None:
