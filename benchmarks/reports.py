@@ -45,7 +45,7 @@ async def _measure(file: Path, rounds: int, folder: Path) -> list[Figure]:
 def _beside_others(stage: Stage, accepted: Accepted, state: str, rounds: int, folder: Path) -> list[Figure]:
     """Write the files of a batch, and the reconciliation alone with others, in turns."""
     _write(stage, accepted)
-    table = _read_back(accepted)
+    table = read_back(accepted.folder)
     ours, arrow = in_turns(
         rounds, lambda: _write(stage, accepted), lambda: pacsv.write_csv(table, folder / "arrow.csv")
     )
@@ -78,8 +78,9 @@ def _write(stage: Stage, accepted: Accepted) -> None:
         )
 
 
-def _read_back(accepted: Accepted) -> pa.Table:
-    path = accepted.folder / "reconciliation.csv"
+def read_back(folder: Path) -> pa.Table:
+    """Read the reconciliation of a batch as text: times that were told apart would be slow to write."""
+    path = folder / "reconciliation.csv"
     names = pd.read_csv(path, nrows=0).columns
     texts = dict.fromkeys(names, pa.string())
     return pacsv.read_csv(path, convert_options=pacsv.ConvertOptions(column_types=texts))

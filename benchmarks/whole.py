@@ -19,6 +19,7 @@ from benchmarks.data import write_customers
 from benchmarks.figures import Figure, Goal
 from benchmarks.intake import check_and_plan, peak_megabytes, read_with_arrow
 from benchmarks.peers import bare_pool
+from benchmarks.reports import read_back
 from benchmarks.server import running_server
 from benchmarks.stage import COMMAND, environment, open_stage, run, settings_for
 
@@ -46,7 +47,7 @@ async def _measure_issue(url: str, file: Path, rounds: int, folder: Path) -> Fig
             begun = time.perf_counter()
             summary = await issue(stage.services, file, options)
             ours.append(time.perf_counter() - begun)
-            table = pacsv.read_csv(summary.folder / "reconciliation.csv")
+            table = read_back(summary.folder)
             begun = time.perf_counter()
             read_with_arrow(file)
             await bare_pool(url, requests, stage.inner, concurrency=_CONCURRENCY)
