@@ -49,6 +49,17 @@ def test_the_version_is_told(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"batch_issuer {__version__}\n")
 
 
+def test_the_version_is_told_without_loading_a_command(tmp_path: Path) -> None:
+    program = (
+        "import sys; from batch_issuer.__main__ import main; sys.argv = ['batch-issuer', '--version'];"
+        " main(); print('batch_issuer.cli' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"batch_issuer {__version__}\nFalse\n"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help_that_fits_a_terminal(command: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"])
