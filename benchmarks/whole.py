@@ -16,7 +16,7 @@ from pyarrow import csv as pacsv
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.pipeline import issue
 from benchmarks.data import write_customers
-from benchmarks.figures import Figure, Goal
+from benchmarks.figures import Figure, Goal, in_turns
 from benchmarks.intake import check_and_plan, peak_megabytes, read_with_arrow
 from benchmarks.peers import bare_pool
 from benchmarks.reports import read_back
@@ -24,6 +24,7 @@ from benchmarks.server import running_server
 from benchmarks.stage import COMMAND, environment, open_stage, run, settings_for
 
 _CONCURRENCY: Final = 64
+_FEW_ROUNDS: Final = 3
 _POLL_SECONDS: Final = 0.02
 _PATIENCE_SECONDS: Final = 600.0
 
@@ -67,35 +68,27 @@ def measure_growth(rows: int, folder: Path) -> Iterator[Figure]:
     small, large = folder / "small.csv", folder / "large.csv"
     write_customers(small, rows)
     write_customers(large, 10 * rows)
-    times = [min(_seconds_to_plan(path) for _ in range(3)) for path in (small, large)]
-    reading = min(_seconds_to_read(large) for _ in range(3))
+    tenth, ours, reading = in_turns(
+        _FEW_ROUNDS,
+        lambda: check_and_plan(small),
+        lambda: check_and_plan(large),
+        lambda: read_with_arrow(large),
+    )
     yield Figure(
         name=f"read, validate and plan {10 * rows:,} rows",
-        ours=[times[1]],
+        ours=ours,
         against="read them with pyarrow, in a stream",
-        other=[reading],
+        other=reading,
         goal=Goal(bound=4.5),
     )
     yield Figure(
         name="the same",
-        ours=[times[1]],
+        ours=ours,
         against=f"a tenth of the rows ({rows:,})",
-        other=[times[0]],
+        other=tenth,
         goal=Goal(bound=11),
     )
     yield from _memory(small, large, folder)
-
-
-def _seconds_to_plan(path: Path) -> float:
-    begun = time.perf_counter()
-    check_and_plan(path)
-    return time.perf_counter() - begun
-
-
-def _seconds_to_read(path: Path) -> float:
-    begun = time.perf_counter()
-    read_with_arrow(path)
-    return time.perf_counter() - begun
 
 
 def _memory(small: Path, large: Path, folder: Path) -> Iterator[Figure]:

@@ -80,7 +80,7 @@ def run(
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return uvloop's event loop where it is installed, for it takes less of the processor; else Python's."""
+    """Return uvloop's event loop where it is installed, else Python's own."""
     try:
         import uvloop
     except ImportError:

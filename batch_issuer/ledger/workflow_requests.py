@@ -32,10 +32,6 @@ class Said:
     settlement: Settlement
 
 
-_WORDS: Final = (
-    *("state", "outcome", "is_final", "is_definite"),
-    *("error_code", "error_message", "updated_at", "replies"),
-)
 SPOKEN: Final[Mapping[str, BindParameter[Any]]] = {
     "workflow_request_id": bindparam("workflow_id"),
     "state": bindparam("state_"),
@@ -68,7 +64,7 @@ def _keep(connection: Connection) -> ClauseElement:
     words = {"replies": bindparam("replies_"), "updated_at": bindparam("at"), **SPOKEN}
     return new.values(request_id=bindparam("id"), **words).on_conflict_do_update(
         index_elements=["request_id", "workflow_request_id"],
-        set_={name: new.excluded[name] for name in _WORDS},
+        set_={name: new.excluded[name] for name in words if name != "workflow_request_id"},
         # the first final answer stands, its replies with it: a later one must not change what was reported
         where=_twins.is_final == 0,
     )
