@@ -1,4 +1,4 @@
-"""Sends requests: a slot first, then the pace, then a durable `sending`, then one exchange."""
+"""Sends requests: the pace, a durable `sending`, a slot for one exchange, and a durable answer."""
 
 import asyncio
 import logging
@@ -23,10 +23,17 @@ from batch_issuer.submission.pace import Pace, pause
 log = logging.getLogger(__name__)
 
 _RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
-_HELD_BACK: Final = Answer(
-    kind=AnswerKind.NOT_REACHED,
-    error=ServerError(message="this process stood still before it could be sent"),
-)
+_AHEAD: Final = 4
+"""One more request for so many slots is being written down: no slot waits for the disk."""
+
+
+def _held_back(reason: str) -> Answer:
+    return Answer(kind=AnswerKind.NOT_REACHED, error=ServerError(message=reason))
+
+
+_STOOD_STILL: Final = _held_back("this process stood still before it could be sent")
+_STOPPED: Final = _held_back("the batch was stopped before it could be sent")
+_HELD_BACK: Final = (_STOOD_STILL, _STOPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +64,16 @@ class Submitter:
         self._route = route
         self._stopping = stopping
         self._on_rest = on_rest
+        self._slots = asyncio.Semaphore(route.concurrency)
         self._breaker = Breaker()
         self._stop: Stop | None = None
         self._spent: dict[RequestId, int] = {}  # attempts of requests that came to rest undecided
 
     async def submit_all(self, unsent: AsyncIterator[Unsent]) -> Stop | None:
-        """Start each request as a slot frees up, and return why it stopped early, if it did.
+        """Start each request in turn, and return why it stopped early, if it did.
 
-        A stop lets the requests under way finish. At most `concurrency` tasks exist at a time.
+        A stop lets the requests under way finish. At most `concurrency` are with the server at a time, and
+        a quarter more exist as tasks: about to be sent, or answered and not yet recorded.
         """
         async with asyncio.TaskGroup() as under_way:
             try:
@@ -74,16 +83,16 @@ class Submitter:
         return self._stop
 
     async def _start_each(self, unsent: AsyncIterator[Unsent], under_way: asyncio.TaskGroup) -> None:
-        slots = asyncio.Semaphore(self._route.concurrency)
-        await slots.acquire()
+        places = asyncio.Semaphore(self._route.concurrency + self._route.concurrency // _AHEAD)
+        await places.acquire()
         async for found in unsent:
             if self._stopping.is_set():
                 break
             if self._spent.get(found.request.request_id, 0) >= self._route.max_attempts:
                 continue
             task = under_way.create_task(self._send(found), name=f"send {found.request.request_id}")
-            task.add_done_callback(lambda _: slots.release())
-            await slots.acquire()
+            task.add_done_callback(lambda _: places.release())
+            await places.acquire()
 
     async def _send(self, unsent: Unsent) -> None:
         """Bring one request to rest. Expected failures stop the batch, and never cancel the others."""
@@ -106,7 +115,6 @@ class Submitter:
             await self._route.pace.wait(self._stopping)
             if self._stopping.is_set():
                 return Stage.NOT_SENT
-            await self._route.lease.ensure()
             attempts += 1
             sent_at, answer = await self._exchange(request, earlier + attempts)
             situation = Situation(
@@ -141,9 +149,13 @@ class Submitter:
         route, at = self._route, self._route.clock.timestamp()
         sending = Sending(lease=route.lease.key, request_id=request.request_id, attempt=attempt, at=at)
         await route.journal.record(sending)
-        if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
-            return at, _HELD_BACK
-        return at, await route.client.submit(request, route.inner)
+        async with self._slots:
+            if self._stopping.is_set():
+                return at, _STOPPED
+            await route.lease.ensure()
+            if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
+                return at, _STOOD_STILL
+            return at, await route.client.submit(request, route.inner)
 
     async def _record(
         self, request: IssueRequest, attempt: int, sent_at: str, answer: Answer, step: NextStep
@@ -192,7 +204,7 @@ class Submitter:
         delay = step.again_after if answer.retry_after is None else answer.retry_after
         if answer.kind is AnswerKind.RATE_LIMITED and delay is not None:
             await self._route.pace.postpone(delay)
-        stop = step.stop or (None if answer is _HELD_BACK else self._breaker.record(answer))
+        stop = step.stop or (None if answer in _HELD_BACK else self._breaker.record(answer))
         if stop is not None:
             self._stop_batch(stop)
 

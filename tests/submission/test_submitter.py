@@ -10,6 +10,8 @@ from aiohttp import web
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.stages import Stage
+from batch_issuer.ledger import Answered
+from batch_issuer.ledger.transitions import Transition
 from batch_issuer.sandbox import Sandbox, Scenario
 from tests.conftest import (
     BADGE,
@@ -77,6 +79,30 @@ async def test_no_more_requests_are_under_way_than_allowed(desk: Desk, concurren
     async with http_server(answer) as url:
         report = await desk.submit(make_access(url), concurrency=concurrency)
     assert (most, report.stages) == (concurrency, ["submitted"] * 12)
+
+
+async def test_a_slow_ledger_keeps_no_slot_from_the_next_request(desk: Desk) -> None:
+    """While an answer is written down, another request is with the server."""
+    under_way: list[int] = []
+    held = asyncio.Event()
+    record = desk.journal.record
+
+    async def record_slowly(*steps: Transition) -> None:
+        if any(isinstance(step, Answered) for step in steps):
+            await held.wait()
+        await record(*steps)
+
+    async def answer(request: web.Request) -> web.Response:
+        under_way.append(1)
+        if len(under_way) == 5:  # one more than there are slots: four answers wait for the ledger
+            held.set()
+        return accepted(await request_id_of(request))
+
+    await desk.plan(12)
+    desk.journal.record = record_slowly  # type: ignore[method-assign]  # a ledger that takes its time
+    async with http_server(answer) as url:
+        report = await asyncio.wait_for(desk.submit(make_access(url), concurrency=4), 20)
+    assert report.stages == ["submitted"] * 12
 
 
 async def test_sending_is_durable_before_the_server_sees_the_request(desk: Desk, ledger_path: Path) -> None:
