@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, and_, bindparam, exists, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 from sqlalchemy.sql import ClauseElement
 
 from batch_issuer.batch.ids import BatchId, RequestId
@@ -24,7 +24,7 @@ _known = tables.requests.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """Written before the POST, and only while the lease is held."""
+    """Written before the POST, and only while the lease is held; again where the POST had to wait."""
 
     lease: LeaseKey
     request_id: RequestId
@@ -66,10 +66,15 @@ class Missing:
 
 Transition = Sending | Answered | Said | Missing
 
+_is_ours = and_(
+    _known.attempts == bindparam("attempt_"),
+    _known.stage == Stage.SENDING,
+    _known.owner == bindparam("owner_"),
+)
 _sending = Prepared(
     lambda _: (
         update(tables.requests)
-        .where(_known.request_id == bindparam("id"), _known.stage == Stage.NOT_SENT)
+        .where(_known.request_id == bindparam("id"), or_(_known.stage == Stage.NOT_SENT, _is_ours))
         .values(
             stage=Stage.SENDING,
             owner=bindparam("owner_"),
@@ -78,12 +83,7 @@ _sending = Prepared(
         )
     )
 )
-_is_that_attempt = and_(
-    _known.request_id == bindparam("id"),
-    _known.attempts == bindparam("attempt_"),
-    _known.stage == Stage.SENDING,
-    _known.owner == bindparam("owner_"),
-)
+_is_that_attempt = and_(_known.request_id == bindparam("id"), _is_ours)
 _ANSWER: Final = {
     "stage": bindparam("stage_"),
     "http_status": bindparam("status"),

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
 _AHEAD: Final = 4
 """One more request for so many slots is being written down: no slot waits for the disk."""
+_FRESH_SECONDS: Final = 1.0
+"""A request goes out within this time of its `sending`; one that waits longer for its slot is noted again."""
 
 
 def _held_back(reason: str) -> Answer:
@@ -146,16 +148,24 @@ class Submitter:
 
     async def _exchange(self, request: IssueRequest, attempt: int) -> tuple[str, Answer]:
         """Send a request once; return when that was, and what came back."""
-        route, at = self._route, self._route.clock.timestamp()
-        sending = Sending(lease=route.lease.key, request_id=request.request_id, attempt=attempt, at=at)
-        await route.journal.record(sending)
+        route, uptime = self._route, self._route.clock.uptime
+        recorded, at = uptime(), await self._record_sending(request, attempt)
         async with self._slots:
             if self._stopping.is_set():
                 return at, _STOPPED
             await route.lease.ensure()
+            if uptime() - recorded > _FRESH_SECONDS:  # whoever looks for the request counts from then on
+                at = await self._record_sending(request, attempt)
             if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
                 return at, _STOOD_STILL
             return at, await route.client.submit(request, route.inner)
+
+    async def _record_sending(self, request: IssueRequest, attempt: int) -> str:
+        """Note durably that a request is about to be sent, and when."""
+        route, at = self._route, self._route.clock.timestamp()
+        sending = Sending(lease=route.lease.key, request_id=request.request_id, attempt=attempt, at=at)
+        await route.journal.record(sending)
+        return at
 
     async def _record(
         self, request: IssueRequest, attempt: int, sent_at: str, answer: Answer, step: NextStep

@@ -17,8 +17,9 @@ from batch_issuer.tracking.polling import Reading, read_states
 log = logging.getLogger(__name__)
 
 _READINGS: Final = 3
-_ONE_SECOND: Final = timedelta(seconds=1)
-"""The ledger's times have whole seconds: a request may have been sent so much later."""
+_LATER: Final = timedelta(seconds=2)
+"""So much later than its time in the ledger a request may have been sent: such times have whole seconds,
+and from one to the POST passes another at most."""
 _KEEPS_CHANGING: Final = Answer(
     kind=AnswerKind.IN_DOUBT,
     error=ServerError(message="entries slipped from page to page while the list was read"),
@@ -78,7 +79,7 @@ async def look_up_refused(
 async def _let_pass(view: View, times: list[str], wait: timedelta) -> None:
     """Wait until some time has passed since the last of the ledger's times."""
     last = max((datetime.fromisoformat(time) for time in times), default=view.clock.now() - wait)
-    left = last + wait + _ONE_SECOND - view.clock.now()
+    left = last + wait + _LATER - view.clock.now()
     if left > timedelta(0):
         await pause(left.total_seconds(), view.clock, view.stopping)
 

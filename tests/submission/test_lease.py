@@ -179,8 +179,9 @@ async def test_a_lease_whose_ledger_is_gone_is_left_to_run_out(ledger: Ledger, t
         pass
 
 
-SENDING_BEGINS = 4
-"""Two looks at the clock take the lease; a third is before a request is marked, a fourth before it goes."""
+SENDING_BEGINS = 6
+"""Two looks at the clock take the lease. A third is before a request is marked, and when its slot is free
+a fourth for the lease, a fifth for the mark's age, and a sixth right before it goes."""
 
 
 def stand_still_at(
@@ -227,6 +228,16 @@ async def test_a_process_that_wakes_and_still_has_its_batch_goes_on_with_it(
     assert report.stages == ["submitted"] * 3
     assert set(posted(sandbox).values()) == {1}
     assert [attempt[:2] for attempt in await desk.attempts()] == [(1, 1), (1, 2), (2, 1), (3, 1)]
+
+
+async def test_a_process_that_stood_still_while_it_waited_for_a_slot_renews_its_lease_and_sends(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    await desk.plan(3)
+    stand_still_at(desk, lambda look: look == SENDING_BEGINS - 2)
+    report = await desk.submit(make_access(sandbox.url), concurrency=1)
+    assert report.stages == ["submitted"] * 3
+    assert [attempt[:2] for attempt in await desk.attempts()] == [(1, 1), (2, 1), (3, 1)]
 
 
 async def test_a_process_that_stands_still_often_does_not_count_as_a_server_that_is_down(
