@@ -76,7 +76,7 @@ def command(
     issue_event_date: o.EventDateOption = None,
     as_json: o.AsJson = False,
 ) -> None:
-    r"""Issue every new file of a folder once, and move it to DIR/done or DIR/refused, its reports beside it.
+    """Issue every new file of a folder once, and move it to DIR/done or DIR/refused, its reports beside it.
 
     \b
     One pass, for cron and the like:
@@ -100,7 +100,7 @@ def command(
 
     The exit code is the first of 1, 6, 5, 4, 0 over all files of the pass and all batches that it resumed or
     asked for again; a refused file counts as 4.
-    """
+    """  # noqa: D301 - the mark keeps lines as they are
     from batch_issuer.inbox import Completeness, check_folder
 
     check_folder(folder)

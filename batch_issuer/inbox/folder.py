@@ -66,7 +66,9 @@ async def open_inbox(services: Services, path: Path) -> Inbox:
     """
     check_folder(path)
     folder_id = _read_marker(path)
-    if folder_id is None:
+    if folder_id is not None:
+        _tidy(path)
+    else:
         # known to the ledger first: whoever reads the marker must find it there
         fresh = secrets.token_hex(8)
         async with services.lease(lease_of(fresh)):
@@ -78,6 +80,13 @@ async def open_inbox(services: Services, path: Path) -> Inbox:
             f"what was sent. Name it with --ledger; where it is lost for good, delete {path / MARKER}"
         )
     return Inbox(path=path, id=folder_id)
+
+
+def _tidy(path: Path) -> None:
+    """Remove what a killed process left beside the marker."""
+    for left in path.glob(f"{MARKER}.*.part"):
+        with suppress(OSError):
+            left.unlink()
 
 
 def _read_marker(path: Path) -> str | None:
@@ -104,7 +113,7 @@ def _write_marker(path: Path, folder_id: str) -> str:
         except OSError:  # a file system without links
             with suppress(FileExistsError), (path / MARKER).open("x", encoding="ascii") as marker:
                 marker.write(folder_id + "\n")
-        beside.unlink()
+        beside.unlink(missing_ok=True)
     except OSError as exc:
         raise UsageError(f"the folder {path} can't be written ({exc.strerror})") from exc
     return _read_marker(path) or folder_id

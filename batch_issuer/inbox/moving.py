@@ -19,6 +19,7 @@ REPORTS: Final = (
     *("report.html", "summary.json"),
 )
 _REPORTS_OF: Final = ".reports"
+_KEPT: Final = b"batch_issuer keeps this name for a file that it is about to move here\n"
 
 
 class Moved(StrEnum):
@@ -80,7 +81,7 @@ def _names(name: str, distinct: str) -> Iterator[str]:
 
 
 def _is_free(place: Path) -> bool:
-    if os.path.lexists(place):
+    if os.path.lexists(place) and not _is_kept(place):
         return False
     try:
         left = {path.name for path in reports_of(place).iterdir()}
@@ -96,7 +97,7 @@ def move(source: Path, place: Path, expected: Content | Standing) -> Moved:
 
     Raises PlaceTaken, and OSError.
     """
-    if _size(place):
+    if os.path.lexists(place) and not _is_kept(place):
         if not expected.is_in(place):
             raise PlaceTaken
         return Moved.THERE
@@ -104,7 +105,7 @@ def move(source: Path, place: Path, expected: Content | Standing) -> Moved:
         _give_up(place)
         return Moved.REPLACED if os.path.lexists(source) else Moved.GONE
     before = Look.at(source)
-    _reserve(place)
+    _keep(place)
     source.rename(place)
     if Look.at(place) != before:  # another file came in that instant: it is no file of ours
         _put_back(place, source)
@@ -114,11 +115,12 @@ def move(source: Path, place: Path, expected: Content | Standing) -> Moved:
     return Moved.THERE
 
 
-def _size(path: Path) -> int | None:
+def _is_kept(place: Path) -> bool:
+    """Tell whether a place is only kept: by this process, or by one that was killed."""
     try:
-        return path.lstat().st_size
+        return place.lstat().st_size == len(_KEPT) and place.read_bytes() == _KEPT
     except FileNotFoundError:
-        return None
+        return False
 
 
 def _is_expected(source: Path, expected: Content | Standing) -> bool:
@@ -130,20 +132,21 @@ def _is_expected(source: Path, expected: Content | Standing) -> bool:
         return False
 
 
-def _reserve(place: Path) -> None:
-    """Keep a name free with an empty file, which the real one replaces: no other can come in between."""
-    if _size(place) is None:
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+def _keep(place: Path) -> None:
+    """Keep a name with a file that the real one replaces: no other can come in between."""
+    if not _is_kept(place):
+        with place.open("xb") as file:
+            file.write(_KEPT)
 
 
 def _give_up(place: Path) -> None:
-    if _size(place) == 0:
+    if _is_kept(place):
         place.unlink()
 
 
 def _put_back(place: Path, source: Path) -> None:
-    if _size(source) is None:  # else a third one has its name: then this one stays where it is
-        _reserve(source)
+    with suppress(FileExistsError):  # a third one has its name: then this one stays where it is
+        _keep(source)
         place.rename(source)
 
 

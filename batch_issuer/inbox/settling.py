@@ -143,10 +143,8 @@ async def refuse(
     moment = f"{work.services.clock.now():%Y%m%d-%H%M%S}"
     try:
         place = folder / await asyncio.to_thread(free_place, folder, REFUSED, name, moment)
-        next_command = _next_command(why, place)
-        problem = str(why)
         await claim.renew()
-        text = _problem_text(work, name, problem, next_command)
+        text = _problem_text(work, name, why, place)
         await asyncio.to_thread(write_problem, reports_of(place), text)
         moved = await asyncio.to_thread(move, folder / name, place, expected)
     except OSError as exc:
@@ -159,9 +157,9 @@ async def refuse(
         name=name,
         place=place,
         reports=reports_of(place),
-        problem=problem,
+        problem=str(why),
         exit_code=why.exit_code,
-        next_command=next_command,
+        next_command=_next_command(why, place),
     )
 
 
@@ -177,11 +175,16 @@ def _next_command(why: BatchIssuerError, place: Path) -> str:
     return validate_command(place)
 
 
-def _problem_text(work: Work, name: str, problem: str, next_command: str) -> str:
+def _advice(why: BatchIssuerError, place: Path) -> str:
+    if isinstance(why, AlreadyIssued):
+        once_more = f"batch-issuer issue {quoted(str(place))} --again"
+        return f"Nothing is left to do, unless it is to be issued once more: {once_more}"
+    return "Correct the file, and put it into the folder again."
+
+
+def _problem_text(work: Work, name: str, why: BatchIssuerError, place: Path) -> str:
     at = work.services.clock.timestamp()
-    redacted = work.services.redact(problem)
     return (
-        f"{name} was refused at {at}. Nothing of it was sent.\n\n{redacted}\n\n"
-        f"Next: {next_command}\n"
-        "After correcting the file, put it into the folder again.\n"
+        f"{name} was refused at {at}. Nothing of it was sent.\n\n{work.services.redact(str(why))}\n\n"
+        f"{_advice(why, place)}\nNext: {_next_command(why, place)}\n"
     )
