@@ -12,6 +12,7 @@ BatchIssuerError (1)
 │   ├── LedgerUnavailable
 │   ├── ReportsNotWritten
 │   ├── BatchTakenOver
+│   ├── StillChanging
 │   └── Interrupted
 ├── NoPermission (6)
 └── Guarded (7)
@@ -124,6 +125,14 @@ class BatchTakenOver(NotFinished):
         )
 
 
+class StillChanging(NotFinished):
+    """A file was written to while it was read; nothing of it was sent."""
+
+    def __init__(self, file: Path) -> None:
+        """Name the file."""
+        super().__init__(f"{file} changed while it was read; nothing was sent: try again when it is complete")
+
+
 class Interrupted(NotFinished):
     """Somebody stopped the program."""
 
@@ -145,6 +154,7 @@ class AlreadyIssued(Guarded):
 
     def __init__(self, *, earlier: BatchId) -> None:
         """Name the batch that issued the same content."""
+        self.earlier = earlier
         super().__init__(
             f"this content is batch {earlier} already; nothing was sent again. "
             f"`batch-issuer resume {earlier}` goes on with it where it did not finish; "

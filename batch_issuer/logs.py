@@ -11,6 +11,8 @@ from batch_issuer.redaction import Redactor
 LogFormat = Literal["text", "json"]
 
 FIELDS: Final = (
+    "file",
+    "reason",
     "batch",
     "request",
     "workflow_request",

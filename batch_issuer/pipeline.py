@@ -27,12 +27,12 @@ async def issue(services: Services, file: Path, options: IssueOptions, wait: Wai
     """Validate, plan, record, submit, write the files; then follow the states for as long as `wait` says."""
     access, inner = sending_access(services.settings)
     if not options.new_ledger:
-        await _refuse_foreign_batches(services)
+        await refuse_foreign_batches(services)
     accepted = await accept(services, file, options, access)
     return await send_accepted(services, accepted, access, inner, wait)
 
 
-async def _refuse_foreign_batches(services: Services) -> None:
+async def refuse_foreign_batches(services: Services) -> None:
     """Refuse to send beside batches that were sent with another ledger: it alone knows what went out."""
     known = {batch.batch for batch in await services.ledger.read(list_batches)}
     foreign = [name for name in sent_folders(services.settings.output) if name not in known]

@@ -23,6 +23,7 @@ LEVELS = (
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run"},
+    {"inbox"},
     {"cli"},
     {"__main__"},
 )

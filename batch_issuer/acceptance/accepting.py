@@ -55,13 +55,14 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
     """Copy, check, plan and record a file; from then on only the copy and the ledger count.
 
     Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, BatchInUse,
-    Interrupted, UsageError; after each of them neither the ledger nor the output folder knows the file.
+    StillChanging, Interrupted, UsageError; after each of them neither the ledger nor the output folder
+    knows the file.
     Killed at any moment it leaves nothing that the ledger knows, or a batch that `accept_again` finishes.
     """
     settings = services.settings
     await asyncio.to_thread(remove_leftovers, settings.output, before=services.clock.now() - _LEFT_BEHIND)
     staged = await asyncio.to_thread(
-        stage_input, file, output=settings.output, max_bytes=settings.max_file_bytes
+        stage_input, file, output=settings.output, max_bytes=settings.max_file_bytes, look=options.look
     )
     try:
         batch = await _new_batch(services, file, staged, options, access)
@@ -137,6 +138,7 @@ async def _new_batch(
         timeline=services.ledger.timeline,
         created_at=services.clock.timestamp(),
         started_at=services.clock.timestamp(),
+        inbox_file=options.inbox_file,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from batch_issuer.intake import COLUMNS, ColumnOptions, InputOptions, InputRules, Limits, SheetOptions
+from batch_issuer.intake.copying import Look
 from batch_issuer.ledger import Batch
 from batch_issuer.planning import MaxInvalid
 
@@ -27,6 +28,10 @@ class IssueOptions:
     """Look each badge up before anything is sent."""
     new_ledger: bool = False
     """Go on beside batches that were sent with another ledger."""
+    inbox_file: str = ""
+    """What the ledger calls the file, where it came through a watched folder."""
+    look: Look | None = None
+    """How the file must stand when it has been copied, where it may still be written to."""
 
     def decided(self) -> dict[str, Any]:
         """Return what is recorded with the batch, so that it can be finished or read again alike."""

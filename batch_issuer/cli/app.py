@@ -15,6 +15,7 @@ from batch_issuer.cli import (
     batches,
     decide,
     demo,
+    inbox,
     issue,
     plan,
     refresh,
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    *(validate, plan, issue, resume, retry, refresh, decide),
+    *(validate, plan, issue, inbox, resume, retry, refresh, decide),
     *(batches, show, template, sandbox, demo),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)

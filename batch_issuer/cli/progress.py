@@ -12,16 +12,20 @@ class TerminalProgress:
         """Draw nothing unless `is_shown`."""
         self._is_shown = is_shown
         self._bar: tqdm[Any] | None = None
+        self._is_checking = False
 
     def rows_checked(self, count: int) -> None:
         """Count rows that were read and checked."""
-        if self._bar is None:
+        if self._bar is None or not self._is_checking:  # the bar of an earlier file
+            self.close()
+            self._is_checking = True
             self._bar = self._open(total=None, description="Checking", unit=" rows")
         self._bar.update(count)
 
     def requests_planned(self, count: int) -> None:
         """Say how many requests will be sent."""
         self.close()
+        self._is_checking = False
         self._bar = self._open(total=count, description="Submitting", unit=" requests")
 
     def request_at_rest(self) -> None:

@@ -27,15 +27,21 @@ T = TypeVar("T")
 
 def settings_for(context: typer.Context, **options: object) -> Settings:
     """Load the settings for a command, and set the logs up. Raises SettingsError."""
-    chosen: GlobalOptions = context.obj
-    given = {"ledger": chosen.ledger, "output": chosen.output, **options}
-    settings = load_settings(config=chosen.config, options=given)
-    set_up(chosen, settings)
+    settings = settings_again(context, **options)
     for name in unknown_variables(os.environ):
         known = [PREFIX + field.upper() for field in Settings.model_fields]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
+    return settings
+
+
+def settings_again(context: typer.Context, **options: object) -> Settings:
+    """Load the settings anew, for secrets change; warn of nothing. Raises SettingsError."""
+    chosen: GlobalOptions = context.obj
+    given = {"ledger": chosen.ledger, "output": chosen.output, **options}
+    settings = load_settings(config=chosen.config, options=given)
+    set_up(chosen, settings)
     return settings
 
 
@@ -74,9 +80,19 @@ def run(
     settings: Settings, work: Callable[[Services], Awaitable[T]], *, progress: Progress | None = None
 ) -> T:
     """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it."""
+
+    async def with_services(stopping: asyncio.Event) -> T:
+        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
+            return await work(services)
+
+    return run_until_stopped(with_services)
+
+
+def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run work that heeds a stop: the first SIGINT or SIGTERM asks for it, a second ends it at once."""
     gc.freeze()  # what is loaded by now stays: the collector need not look at it again and again
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_run(settings, work, progress))
+        return runner.run(_run(work))
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -88,7 +104,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], progress: Progress | None) -> T:
+async def _run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     stopping = asyncio.Event()
     task = asyncio.current_task()
 
@@ -101,7 +117,6 @@ async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], pro
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     try:
-        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
-            return await work(services)
+        return await work(stopping)
     except asyncio.CancelledError:
         raise Interrupted("stopped at once; `batch-issuer resume` goes on") from None

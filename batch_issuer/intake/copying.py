@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from batch_issuer.errors import InputRefused, OutputNotWritable, UsageError
+from batch_issuer.errors import InputRefused, OutputNotWritable, StillChanging, UsageError
 from batch_issuer.intake.kinds import is_workbook
 
 _TEXT: Final = "input.csv"
@@ -37,17 +37,32 @@ class StagedInput:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A file as it stood at one moment: two looks that differ tell that somebody wrote to it."""
+
+    size: int
+    changed_at: int
+    """Nanoseconds since 1970, by the clock of whoever keeps the file."""
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Look at a file. Raises OSError where it is not there."""
+        status = path.lstat()
+        return cls(size=status.st_size, changed_at=status.st_mtime_ns)
+
+
 def copy_in(folder: Path) -> Path:
     """Return where a folder has its copy: people open it by its name, so that tells the kind of file."""
     workbook = folder / _WORKBOOK
     return workbook if workbook.exists() else folder / _TEXT
 
 
-def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
+def stage_input(file: Path, *, output: Path, max_bytes: int, look: Look | None = None) -> StagedInput:
     """Copy a file below the output folder, synced, and digest it on the way.
 
-    Raises UsageError where there is no such file, InputRefused where it is empty or too large, and
-    OutputNotWritable.
+    Raises UsageError where there is no such file, InputRefused where it is empty or too large,
+    StillChanging where it does not stand as at an earlier `look`, and OutputNotWritable.
     """
     check_file(file, max_bytes=max_bytes)
     try:
@@ -58,6 +73,8 @@ def stage_input(file: Path, *, output: Path, max_bytes: int) -> StagedInput:
         raise OutputNotWritable(output, exc.strerror) from exc
     try:
         digest = _copy(file, folder / (_WORKBOOK if is_workbook(file) else _TEXT), max_bytes)
+        if look is not None:
+            _refuse_changed(file, look)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -92,6 +109,15 @@ def check_file(file: Path, *, max_bytes: int) -> None:
 def _refuse_larger(file: Path, size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise InputRefused(f"{file.name} is larger than {max_bytes:,} bytes; split it")
+
+
+def _refuse_changed(file: Path, look: Look) -> None:
+    try:
+        is_same = Look.at(file) == look
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise StillChanging(file)
 
 
 def _copy(source: Path, target: Path, max_bytes: int) -> str:

@@ -83,6 +83,12 @@ def detect_dialect(path: Path, options: SheetOptions) -> Dialect:
     )
 
 
+def check_names(options: SheetOptions) -> None:
+    """Raise UsageError for an encoding or a delimiter that we don't know."""
+    _named_encoding(options.encoding)
+    _named_delimiter(options.delimiter)
+
+
 def _named_encoding(name: str | None) -> str | None:
     if name is None:
         return None

@@ -60,6 +60,12 @@ class Batch:
     """What the user should know of its file, in a sentence each."""
     badges: Mapping[str, str] = field(default_factory=dict)
     """The names of its badges by their ids, as far as the server told them."""
+    inbox_file: str = ""
+    """The id of the folder and the name of the file, where it came through `inbox`."""
+    inbox_place: str = ""
+    """Where in that folder the file goes, once that is decided."""
+    inbox_moved: bool = False
+    """Whether the file and its reports are there, and nothing is left to do."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -75,6 +81,7 @@ class Batch:
                 "badges": json.loads(facts["badges"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
                 "exit_code": None if code is None else ExitCode(code),
+                "inbox_moved": bool(facts["inbox_moved"]),
             }
         )
 
@@ -91,10 +98,13 @@ def update_batch(connection: Connection, batch: BatchId, facts: Mapping[str, obj
 
 
 def _stored(facts: Mapping[str, object]) -> dict[str, object]:
-    return {
-        name: json.dumps(value) if isinstance(value, dict | list | tuple) else value
-        for name, value in facts.items()
-    }
+    return {name: _stored_fact(value) for name, value in facts.items()}
+
+
+def _stored_fact(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    return json.dumps(value) if isinstance(value, dict | list | tuple) else value
 
 
 def find_batch(connection: Connection, batch: str) -> Batch | None:

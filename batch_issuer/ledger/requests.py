@@ -199,7 +199,10 @@ def retire_request(connection: Connection, batch: BatchId, old: RequestId, new: 
     )
 
 
-_is_open = and_(_known.is_final == 0, _known.stage.in_([Stage.SENDING, Stage.SUBMITTED, Stage.IN_DOUBT]))
+IS_OPEN: Final = and_(
+    _known.is_final == 0, _known.stage.in_([Stage.SENDING, Stage.SUBMITTED, Stage.IN_DOUBT])
+)
+"""The server has the request, or may have it, and has not said its last word."""
 _did_not_run = and_(_known.stage == Stage.SUBMITTED, _known.outcome.in_([Outcome.FAILED, Outcome.REJECTED]))
 _may_have_a_twin = and_(
     _did_not_run,
@@ -220,7 +223,7 @@ def open_requests(connection: Connection, batch: BatchId) -> list[RequestRecord]
     """
     rows = connection.execute(
         select(tables.requests)
-        .where(_known.batch == batch, or_(_is_open, _may_have_a_twin, _has_an_open_twin))
+        .where(_known.batch == batch, or_(IS_OPEN, _may_have_a_twin, _has_an_open_twin))
         .order_by(*PLACE)
     ).mappings()
     return [RequestRecord.from_row(row) for row in rows]

@@ -51,8 +51,14 @@ batches = Table(
     _text("form"),
     _text("warnings"),
     _text("badges"),
+    _text("inbox_file"),
+    _text("inbox_place"),
+    _count("inbox_moved"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
+    Index("batches_by_inbox_file", "inbox_file"),
 )
+"""`inbox_file` is the folder's id and the name of the file that came through a watched folder, `inbox_place`
+where in that folder it goes, and `inbox_moved` whether it is there."""
 
 requests = Table(
     "requests",

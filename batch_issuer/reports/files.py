@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,12 @@ def replaced_whole(path: Path) -> Iterator[TextIO]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file to a place that shows the former file or the new one, and never a part."""
+    with source.open("rb") as original, replaced_whole(target) as file:
+        shutil.copyfileobj(original, file.buffer)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batch_issuer.errors import InputRefused, OutputNotWritable, UsageError
-from batch_issuer.intake.copying import file_sha256, stage_input
+from batch_issuer.errors import InputRefused, OutputNotWritable, StillChanging, UsageError
+from batch_issuer.intake.copying import Look, file_sha256, stage_input
 
 from .sheets import write
 
@@ -81,3 +81,14 @@ def test_what_can_not_be_read_is_wrong_usage(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="can't be read"):
         stage_input(unreadable_even_for_root, output=tmp_path / "out", max_bytes=10)
+
+
+def test_a_file_that_does_not_stand_as_it_was_seen_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path, b"one")
+    look = Look.at(file)
+
+    stage_input(file, output=tmp_path / "out", max_bytes=100, look=look).discard()
+    os.utime(file, ns=(0, look.changed_at + 1))
+    with pytest.raises(StillChanging, match=r"in\.csv changed while it was read; nothing was sent"):
+        stage_input(file, output=tmp_path / "out", max_bytes=100, look=look)
+    assert left_in(tmp_path / "out") == []

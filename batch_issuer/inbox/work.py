@@ -1,0 +1,61 @@
+"""What the steps of a pass share: the open services, the folder, and what the user decided."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from batch_issuer.acceptance import IssueOptions
+from batch_issuer.assembly import Services, open_api
+from batch_issuer.gateway import AnswerKind, read_access
+from batch_issuer.inbox.folder import Completeness, Inbox
+from batch_issuer.tracking import ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassOptions:
+    """What the user decides about a pass."""
+
+    issue: IssueOptions = field(default_factory=IssueOptions)
+    """For each file, besides what makes it that file."""
+    rule: Completeness = field(default_factory=Completeness)
+    refresh_open_days: float = 7.0
+    """States are asked for again for so many days after a batch was made; 0 is never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A pass over a folder that is under way."""
+
+    services: Services
+    inbox: Inbox
+    options: PassOptions
+
+
+@asynccontextmanager
+async def stopping_alone(services: Services) -> AsyncIterator[Services]:
+    """Give services that a batch may stop without stopping the others; a stop from outside reaches all."""
+    own = asyncio.Event()
+
+    async def pass_on() -> None:
+        await services.stopping.wait()
+        own.set()
+
+    if services.stopping.is_set():
+        own.set()
+    passing = asyncio.create_task(pass_on(), name="pass a stop on")
+    try:
+        yield replace(services, stopping=own)
+    finally:
+        passing.cancel()
+        await asyncio.wait({passing})
+
+
+async def server_answers(services: Services) -> bool:
+    """Ask the server for a little, and tell whether it answers at all."""
+    async with open_api(services, read_access(services.settings)) as api:
+        today = services.clock.now().date()
+        answer = await ask(
+            api.view(), lambda: api.client.list_requests(first_day=today, last_day=today, page=0), tries=2
+        )
+    return answer.kind not in {AnswerKind.NOT_REACHED, AnswerKind.IN_DOUBT}

@@ -1,0 +1,76 @@
+"""A pass that is killed at any moment is finished by the next one: nothing twice, nothing lost."""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.inbox.mortal import KILLED
+from tests.inbox.watched import rows_of
+from tests.pipeline.world import World, open_world
+
+ROOT = Path(__file__).parent.parent.parent
+EVERY = int(os.environ.get("BATCH_ISSUER_TEST_EACH_TURN", "0"))
+"""1 lets a process die at each turn of its loop, which takes some minutes; 0 at some of them."""
+CHANGES = [("change", count) for count in range(1, 200)]
+TURNS = [("turn", count) for count in (range(1, 1_000) if EVERY else range(9, 1_000, 41))]
+
+
+async def lives_of(
+    world: World, folder: Path, ledger: Path, deaths: list[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    settings = world.settings().model_dump(mode="json", exclude_none=True)
+    secrets = {
+        name: getattr(world.settings(), name).get_secret_value() for name in ("password", "ui_auth_token")
+    }
+    facts = {
+        "folder": str(folder),
+        "ledger": str(ledger),
+        "settings": {**settings, **secrets},
+        "deaths": deaths,
+        "until_none_dies": True,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.inbox.mortal", json.dumps(facts)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 20,
+    )
+    told, _ = await process.communicate()
+    assert process.returncode == 0
+    return [json.loads(line) for line in told.splitlines()]
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("deaths", [CHANGES, TURNS], ids=["before a name changes", "between two steps"])
+async def test_a_killed_pass_is_finished_by_the_next_one(
+    tmp_path: Path, migrated: Path, deaths: list[tuple[str, int]]
+) -> None:
+    async with open_world(tmp_path) as world:
+        lives = await lives_of(world, tmp_path / "lives", migrated, deaths)
+        sent = Counter(customer for request in world.sandbox.requests for customer in request.customers)
+    assert sum(life["died"] == KILLED for life in lives) > 10
+    assert lives[-1]["died"] == 0, "the last one was to live: let more of them die"
+    for life in lives:
+        first = life["first"]
+        assert (life["healed"], [sent[first + n] for n in range(14)]) == (0, [1] * 14), life
+        check_files(life["files"], first)
+
+
+def check_files(files: dict[str, str], first: int) -> None:
+    """Each file is in one place, whole, with its reports, and nothing half done is left."""
+    content = {name: text for name, text in files.items() if ".reports/" not in name}
+    del content[".batch_issuer"]
+    assert content.pop("done/a.csv") == rows_of(*range(first, first + 7))
+    assert content.pop("done/b.csv") == rows_of(*range(first + 7, first + 14))
+    assert content == {"refused/bad.csv": f"%PDF {first}"}
+    assert "refused/bad.csv.reports/problem.txt" in files
+    for name in ("a.csv", "b.csv"):
+        for report in ("reconciliation.csv", "requests.csv", "summary.json", "report.html"):
+            assert f"done/{name}.reports/{report}" in files
+    assert [name for name in files if name.endswith(".part")] == []
