@@ -60,6 +60,9 @@ class Batch:
     """What the user should know of its file, in a sentence each."""
     badges: Mapping[str, str] = field(default_factory=dict)
     """The names of its badges by their ids, as far as the server told them."""
+    inbox_file: str = ""
+    inbox_place: str = ""
+    inbox_moved: int = 0
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:

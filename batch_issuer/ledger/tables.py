@@ -51,6 +51,9 @@ batches = Table(
     _text("form"),
     _text("warnings"),
     _text("badges"),
+    _text("inbox_file"),
+    _text("inbox_place"),
+    _count("inbox_moved"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 
