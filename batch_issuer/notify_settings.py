@@ -13,6 +13,7 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]\S*")
 _BETWEEN: Final = re.compile(r"\s+|,(?=\s|[A-Za-z][A-Za-z0-9+.-]*://)")
 """An address may hold commas itself: only one before a blank or another address parts two."""
 _SHARE: Final = re.compile(r"([0-9]{1,12})|([0-9]{1,12}(?:\.[0-9]{1,12})?) ?%")
+_PASSWORD: Final = re.compile(r"([^:/?#]+://[^:/?#@]*):(?P<password>[^/?#]*)(@)")
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _NO: Final = frozenset({"no", "n", "0", "false", "off", "f", "none", "never", "disable", "disabled", "deny"})
 _SECRET_OPTIONS: Final = re.compile(r"pass|pwd|token|secret|key|auth|sig", re.IGNORECASE)
@@ -45,8 +46,8 @@ def secrets_in(text: str) -> Iterator[str]:
         yield address
         scheme, _, rest = address.partition("://")
         yield rest
-        before, at, _ = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
-        password = before.partition(":")[2] if at else ""
+        found = _PASSWORD.match(address)
+        password = found["password"] if found else ""
         options = [value for name, value in _options(address) if _SECRET_OPTIONS.search(name)]
         tokens = [part for part in re.split(r"[/?#&=@:]", rest) if _TOKEN.fullmatch(part)]
         for secret in (password, *options, *tokens):
@@ -56,9 +57,7 @@ def secrets_in(text: str) -> Iterator[str]:
 
 def without_secrets(address: str) -> str:
     """Return an address without its password: a new password makes no new channel."""
-    head, at, tail = address.rpartition("@")
-    scheme, mark, user = head.partition("://")
-    shown = f"{scheme}{mark}{user.partition(':')[0]}{at}{tail}" if at else address
+    shown = _PASSWORD.sub(r"\1\3", address)
     return re.sub(r"(?i)([?&](?:pass|password|pwd)=)[^&]*", r"\1", shown)
 
 

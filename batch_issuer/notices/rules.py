@@ -83,10 +83,10 @@ def _about_batch(facts: Facts, rules: Rules, summary: Summary) -> Iterator[Notic
             text=wording.failed_rows(summary, failed),
             attachment=_file(summary, "failed.csv", "rejects.csv"),
         )
-    if summary.exit_code in _INCOMPLETE:
+    if summary.exit_code in _INCOMPLETE and (summary.message or not _is_known_incomplete(facts, batch)):
         text = wording.incomplete_batch(summary)
         yield _incomplete(facts, batch, str(summary.exit_code.value), summary.message, text)
-    else:
+    elif summary.exit_code not in _INCOMPLETE:
         yield from _complete(facts, batch, wording.complete_batch(summary))
 
 
@@ -135,12 +135,17 @@ def _incomplete(facts: Facts, about: str, case: str, why: str, text: Text) -> No
 
 def _complete(facts: Facts, about: str, text: Text) -> Iterator[Notice]:
     """Give the all-clear where something was told to be incomplete, once."""
-    episode = _episode(facts, about)
-    if any(
-        made.kind == Kind.INCOMPLETE and made.about == about and made.figure == episode for made in facts.made
-    ):
+    if _is_known_incomplete(facts, about):
+        episode = _episode(facts, about)
         key = f"{Kind.COMPLETE}/{about}/{episode}"
         yield Notice(kind=Kind.COMPLETE, key=key, about=about, figure=episode, text=text)
+
+
+def _is_known_incomplete(facts: Facts, about: str) -> bool:
+    episode = _episode(facts, about)
+    return any(
+        made.kind == Kind.INCOMPLETE and made.about == about and made.figure == episode for made in facts.made
+    )
 
 
 def _episode(facts: Facts, about: str) -> int:
