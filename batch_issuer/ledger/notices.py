@@ -66,7 +66,7 @@ def untold_notices(connection: Connection, channels: Collection[str], now: datet
         select(*_ALL)
         .where(_known.channel.in_(list(channels)), _known.told_at == "")
         .where(_known.until > format_instant(now))
-        .order_by(_known.made_at, _known.key)
+        .order_by(_known.made_at, _known.key, _known.channel)
     )
     return [StoredNotice(**row._asdict()) for row in rows]
 

@@ -37,6 +37,7 @@ from batch_issuer.settings import Settings
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS: Final = 60.0
+_SHORT_PATIENCE_SECONDS: Final = 10.0
 _LEASE: Final = "notices"
 _TURNS: Final = 10
 _TURN_SECONDS: Final = 1.0
@@ -69,6 +70,8 @@ async def tell(services: Services, run: Run, *, patience: float = PATIENCE_SECON
     audiences = _audiences(services.settings)
     if not any(audiences.values()):
         return
+    if services.stopping.is_set():  # whoever stopped us waits for the end
+        patience = min(patience, _SHORT_PATIENCE_SECONDS)
     try:
         await _record(services, run, audiences)
         await _deliver_all(services, {one.id: one for some in audiences.values() for one in some}, patience)

@@ -149,17 +149,17 @@ def to_decide(late: Sequence[Waiting], now: datetime) -> Text:
 
 def _late(late: Sequence[Waiting], now: datetime, command: str, tail: str = "") -> Text:
     oldest = age(now - min(one.since for one in late))
-    rows = sum(one.rows for one in late)
+    what = f"{_rows(sum(one.rows for one in late))} of {_count(len(late), 'file')}"
     lines = []
     for one in late[:_LISTED]:
-        what = f"{_rows(one.rows)} in {_count(one.requests, 'request')}"
+        some = f"{_rows(one.rows)} in {_count(one.requests, 'request')}"
         waits = f"waiting for {age(now - one.since)} (last looked at {one.seen_at or 'never'})"
-        lines.append(f"- {title(one.name, one.input_name)}: {what}, {waits}")
+        lines.append(f"- {title(one.name, one.input_name)}: {some}, {waits}")
         lines.append(f"Next: {command} {one.batch} {tail}".rstrip())
     if len(late) > _LISTED:
         lines.append(f"and {len(late) - _LISTED:,} batches more: batch-issuer batches --pending-over 0")
     return Text(
-        subject=f"{_rows(rows)} of {_count(len(late), 'file')} wait for a checker, the oldest for {oldest}",
+        subject=f"waiting for a checker: {what}, the oldest for {oldest}",
         body=_text(lines, []),
     )
 

@@ -160,7 +160,7 @@ async def test_late_approvals_are_told_once_a_day_to_makers_and_checkers(
     for _ in range(2):
         await night.look()
 
-    subject = "7 rows of 1 file wait for a checker, the oldest for 2 days 3 hours"
+    subject = "waiting for a checker: 7 rows of 1 file, the oldest for 2 days 3 hours"
     assert hook.subjects() == [subject]
     assert "customers.csv (Spring): 7 rows in 3 requests, waiting for 2 days 3 hours" in hook.told[0].body
     assert f"Next: batch-issuer refresh {batch}" in hook.told[0].body
