@@ -94,9 +94,8 @@ async def _record(services: Services, run: Run, audiences: dict[Kind, tuple[Chan
     rules = _rules(services.settings)
     now = services.clock.now().astimezone(ZoneInfo(services.settings.timezone))
     facts = await services.ledger.read(_gather, services, run, rules, now)
-    attaches = services.settings.notify_attach
     stored = [
-        _stored(notice, channel, now, attaches=attaches)
+        _stored(services, notice, channel, now)
         for notice in due_notices(facts, rules)
         for channel in audiences[notice.kind]
     ]
@@ -155,15 +154,16 @@ def _day(
     )
 
 
-def _stored(notice: Notice, channel: Channel, now: datetime, *, attaches: bool) -> StoredNotice:
+def _stored(services: Services, notice: Notice, channel: Channel, now: datetime) -> StoredNotice:
+    attaches = services.settings.notify_attach
     return StoredNotice(
         channel=channel.id,
         key=notice.key,
         kind=notice.kind.value,
         about=notice.about,
         figure=notice.figure,
-        subject=notice.text.subject,
-        body=notice.text.body,
+        subject=services.redact(notice.text.subject),
+        body=services.redact(notice.text.body),
         attachment=str(notice.attachment) if notice.attachment and attaches else "",
         made_at=format_instant(now),
         until=format_instant(now + notice.lasts),

@@ -396,6 +396,14 @@ async def test_a_channel_that_nobody_knows_is_logged_without_its_address(
     assert "s3cret-Word-1" not in _said(caplog)
 
 
+async def test_a_secret_in_an_error_is_not_told(night: Night, hook: Webhook) -> None:
+    secret = night.world.sandbox.credentials.maker_password
+    await night.look(error=f"bad login by {secret}")
+
+    assert secret not in only(hook.told).text
+    assert "bad login by" in only(hook.told).body
+
+
 async def test_no_secret_of_a_channel_is_in_the_ledger_or_in_a_file(night: Night, hook: Webhook) -> None:
     night.world.overrides["notify"] = hook.address("/t0ken-of-the-hook").replace("//", "//me:hunter2pass@")
     await night.issue(night.world.write(INVALID))
