@@ -22,6 +22,8 @@ FIELDS: Final = (
     "code",
     "seconds",
     "count",
+    "channel",
+    "kind",
 )
 """What a line may carry besides its event. Customer ids are no field, and messages of servers neither."""
 _PLAIN: Final = (bool, int, float, type(None))

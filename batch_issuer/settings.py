@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batch_issuer.errors import SettingsError
+from batch_issuer.notify_settings import Threshold, check_addresses, check_time_of_day, secrets_in
 
 PREFIX: Final = "BATCH_ISSUER_"
 DEFAULT_CONFIG: Final = Path("batch_issuer.toml")
@@ -74,6 +75,13 @@ class Settings(BaseSettings):
         None, description="sqlite:///PATH or postgresql://USER@HOST/NAME; OUTPUT/ledger.db by default"
     )
     output: Path = Field(Path("output"), description="folder for the batches' files")
+    notify: SecretStr | None = Field(None, description="addresses of channels that are told what matters")
+    notify_checkers: SecretStr | None = Field(None, description="channels told of approvals that wait")
+    notify_failed: str = Field("1", description="failed rows, or their share, from which a batch is told")
+    notify_pending_hours: float = Field(24, ge=0, le=8_784, description="approvals older than this are told")
+    notify_no_file_by: str | None = Field(None, description="HH:MM by which an inbox expects a file")
+    notify_digest_at: str | None = Field(None, description="HH:MM from which the day's digest is told")
+    notify_attach: bool = Field(default=True, description="attach rejects.csv or failed.csv to notices")
 
     @classmethod
     def settings_customise_sources(
@@ -119,6 +127,31 @@ class Settings(BaseSettings):
             _check_ledger(ledger.get_secret_value())
         return ledger
 
+    @field_validator("notify", "notify_checkers", mode="before")
+    @classmethod
+    def _on_one_line(cls, value: object) -> object:
+        """Let a file hold one address on each line."""
+        return " ".join(value.split()) if isinstance(value, str) else value
+
+    @field_validator("notify", "notify_checkers")
+    @classmethod
+    def _addresses(cls, value: SecretStr | None) -> SecretStr | None:
+        check_addresses("" if value is None else value.get_secret_value())
+        return value
+
+    @field_validator("notify_failed")
+    @classmethod
+    def _threshold(cls, text: str) -> str:
+        Threshold.parse(text)
+        return text
+
+    @field_validator("notify_no_file_by", "notify_digest_at")
+    @classmethod
+    def _time_of_day(cls, text: str | None) -> str | None:
+        if text is not None:
+            check_time_of_day(text)
+        return text
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -148,6 +181,8 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if isinstance(value, SecretStr) and name != "ledger":  # a path is none, and stands in messages
                 yield value.get_secret_value()
+        for channels in (self.notify, self.notify_checkers):
+            yield from secrets_in("" if channels is None else channels.get_secret_value())
         password = _password_of(self.ledger_url)
         if password:
             yield from {password, unquote(password)}

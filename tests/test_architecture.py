@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "batch_issuer"
 LEVELS = (
     {"batch"},
-    {"errors", "clock", "processes", "redaction", "tasks"},
+    {"errors", "clock", "processes", "redaction", "tasks", "notify_settings"},
     {"settings", "logs"},
     {"gateway", "ledger"},
     {"intake"},
@@ -18,7 +18,7 @@ LEVELS = (
     {"tracking"},
     {"reports"},
     {"assembly"},
-    {"recording", "preflight"},
+    {"recording", "preflight", "notices"},
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},

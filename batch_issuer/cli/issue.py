@@ -66,4 +66,5 @@ def command(
             settings,
             lambda services: issue(services, path, issue_options, Wait(seconds=wait)),
             as_json=as_json,
+            file=path,
         )

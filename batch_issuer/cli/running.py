@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import typer
@@ -18,6 +19,7 @@ from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
 from batch_issuer.errors import Interrupted
 from batch_issuer.logs import set_up_logs
+from batch_issuer.notices import told
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
@@ -65,11 +67,15 @@ def send(
     work: Callable[[Services], Awaitable[Summary]],
     *,
     as_json: bool,
+    file: Path | None = None,
 ) -> NoReturn:
-    """Run a command that sends, with its progress; print what became of the batch, and end with its code."""
+    """Run a command that sends, with its progress; tell people, print what became of the batch.
+
+    Ends with its code.
+    """
     progress = progress_for(context)
     try:
-        summary = run(settings, work, progress=progress)
+        summary = run(settings, lambda services: told(services, work, file=file), progress=progress)
     finally:
         progress.close()
     print_summary(summary, as_json=as_json)

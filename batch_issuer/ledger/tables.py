@@ -193,3 +193,24 @@ leases = Table(
 )
 """Who may do what only one may do at a time, with what tells whether that process is still there. A
 lease runs out in microseconds since 1970, and since its owner's machine started; nobody's has no owner."""
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("channel", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    _text("about"),
+    _count("figure"),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    _text("attachment"),
+    Column("made_at", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    _text("told_at"),
+    PrimaryKeyConstraint("channel", "key"),
+    Index("notices_by_about", "about"),
+    Index("notices_by_time", "made_at"),
+)
+"""What a channel was told, or is still to be told until it is no news any more. The key makes it one
+time only; `about` names batches, and `figure` is what must get worse for the same to be told again."""
