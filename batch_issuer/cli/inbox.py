@@ -190,13 +190,15 @@ def _issue_options(facts: Mapping[str, Any], *, new_ledger: bool) -> "IssueOptio
 
 def _once(context: typer.Context, chosen: Chosen, *, as_json: bool) -> None:
     from batch_issuer.cli.running import progress_for, run, settings_for
-    from batch_issuer.inbox import work_folder
+    from batch_issuer.inbox import work_folder_and_tell
 
     settings, options = chosen.load(settings_for, context)
     progress = progress_for(context)
     try:
         result = run(
-            settings, lambda services: work_folder(services, chosen.folder, options), progress=progress
+            settings,
+            lambda services: work_folder_and_tell(services, chosen.folder, options),
+            progress=progress,
         )
     finally:
         progress.close()
@@ -211,7 +213,7 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
     from batch_issuer.assembly import open_services
     from batch_issuer.cli.running import run_until_stopped, settings_again, settings_for
     from batch_issuer.clock import Clock
-    from batch_issuer.inbox import tell_of_files, watch, work_folder
+    from batch_issuer.inbox import tell_of_files, watch, work_folder_and_tell
 
     chosen.load(settings_for, context)  # what is wrong from the start ends it at once
 
@@ -221,7 +223,7 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
         async def one_pass() -> "PassResult":
             settings, options = chosen.load(settings_again, context)
             async with open_services(settings, clock=Clock(), stopping=stopping) as services:
-                result = await work_folder(services, chosen.folder, options)
+                result = await work_folder_and_tell(services, chosen.folder, options)
             if result.has_news:
                 _print_line(result) if as_json else print_pass(result, as_json=False)
             return result
