@@ -74,6 +74,7 @@ class Settings(BaseSettings):
         None, description="sqlite:///PATH or postgresql://USER@HOST/NAME; OUTPUT/ledger.db by default"
     )
     output: Path = Field(Path("output"), description="folder for the batches' files")
+    metrics_file: Path | None = Field(None, description="where each run leaves its metrics, for Prometheus")
 
     @classmethod
     def settings_customise_sources(

@@ -19,6 +19,6 @@ def command(
     from batch_issuer.tracking import Wait
 
     settings = settings_for(context, rate=rate)
-    summary = run(settings, lambda services: refresh(services, batch, Wait(seconds=wait)))
+    summary = run(settings, lambda services: refresh(services, batch, Wait(seconds=wait)), command="refresh")
     print_summary(summary, as_json=as_json)
     raise typer.Exit(summary.exit_code)

@@ -3,24 +3,31 @@
 import asyncio
 import difflib
 import gc
+import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import typer
 
 from batch_issuer.assembly import Progress, Services, open_services
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
 from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
-from batch_issuer.errors import Interrupted
+from batch_issuer.errors import BatchIssuerError, Interrupted
 from batch_issuer.logs import set_up_logs
+from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -28,7 +35,12 @@ T = TypeVar("T")
 def settings_for(context: typer.Context, **options: object) -> Settings:
     """Load the settings for a command, and set the logs up. Raises SettingsError."""
     chosen: GlobalOptions = context.obj
-    given = {"ledger": chosen.ledger, "output": chosen.output, **options}
+    given = {
+        "ledger": chosen.ledger,
+        "output": chosen.output,
+        "metrics_file": chosen.metrics_file,
+        **options,
+    }
     settings = load_settings(config=chosen.config, options=given)
     set_up(chosen, settings)
     for name in unknown_variables(os.environ):
@@ -36,6 +48,7 @@ def settings_for(context: typer.Context, **options: object) -> Settings:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
+    log.info("command started", extra={"command": context.info_name})
     return settings
 
 
@@ -63,7 +76,7 @@ def send(
     """Run a command that sends, with its progress; print what became of the batch, and end with its code."""
     progress = progress_for(context)
     try:
-        summary = run(settings, work, progress=progress)
+        summary = run(settings, work, progress=progress, command=context.info_name or "")
     finally:
         progress.close()
     print_summary(summary, as_json=as_json)
@@ -71,12 +84,19 @@ def send(
 
 
 def run(
-    settings: Settings, work: Callable[[Services], Awaitable[T]], *, progress: Progress | None = None
+    settings: Settings,
+    work: Callable[[Services], Awaitable[T]],
+    *,
+    progress: Progress | None = None,
+    command: str = "",
 ) -> T:
-    """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it."""
+    """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
+
+    A command that says its name leaves metrics where the settings ask for them, however it ends.
+    """
     gc.freeze()  # what is loaded by now stays: the collector need not look at it again and again
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_run(settings, work, progress))
+        return runner.run(_run_watched(settings, work, progress, command))
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -88,7 +108,39 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], progress: Progress | None) -> T:
+async def _run_watched(
+    settings: Settings, work: Callable[[Services], Awaitable[T]], progress: Progress | None, command: str
+) -> T:
+    measurements, clock = Measurements(), Clock()
+    began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
+    try:
+        result = await _run(settings, work, progress, measurements)
+        code = getattr(result, "exit_code", ExitCode.DONE)
+    except BatchIssuerError as exc:
+        code = exc.exit_code
+        raise
+    finally:
+        if command and settings.metrics_file is not None:
+            end = RunEnd(at=clock.now().timestamp(), code=int(code), seconds=clock.uptime() - began)
+            await _leave_metrics(settings.metrics_file, settings, measurements, {command: end})
+    return result
+
+
+async def _leave_metrics(
+    path: Path, settings: Settings, measurements: Measurements, ends: Mapping[str, RunEnd]
+) -> None:
+    from batch_issuer.metrics.run_file import leave_metrics
+
+    with suppress(asyncio.CancelledError):  # a signal more: the command's own end is what is told
+        await leave_metrics(path, settings, measurements, Clock(), ends)
+
+
+async def _run(
+    settings: Settings,
+    work: Callable[[Services], Awaitable[T]],
+    progress: Progress | None,
+    measurements: Measurements,
+) -> T:
     stopping = asyncio.Event()
     task = asyncio.current_task()
 
@@ -101,7 +153,9 @@ async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], pro
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     try:
-        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
+        async with open_services(
+            settings, clock=Clock(), stopping=stopping, progress=progress, measurements=measurements
+        ) as services:
             return await work(services)
     except asyncio.CancelledError:
         raise Interrupted("stopped at once; `batch-issuer resume` goes on") from None

@@ -23,6 +23,14 @@ from batch_issuer.submission.pace import Pace, pause
 log = logging.getLogger(__name__)
 
 _RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
+_EVENTS: Final = {
+    Stage.SUBMITTED: "submitted",
+    Stage.REFUSED: "refused",
+    Stage.IN_DOUBT: "in doubt",
+    Stage.NOT_SENT: "not sent",
+    Stage.SPLIT: "split",
+}
+"""What the log calls the stage that an answer brings a request to (docs/reference/logs.md)."""
 _HELD_BACK: Final = Answer(
     kind=AnswerKind.NOT_REACHED,
     error=ServerError(message="this process stood still before it could be sent"),
@@ -43,6 +51,15 @@ class Route:
     clock: Clock
     concurrency: int
     max_attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """One exchange: when it was marked, what came back, and after how many seconds."""
+
+    at: str
+    answer: Answer
+    seconds: float = 0.0
 
 
 class Submitter:
@@ -108,7 +125,8 @@ class Submitter:
                 return Stage.NOT_SENT
             await self._route.lease.ensure()
             attempts += 1
-            sent_at, answer = await self._exchange(request, earlier + attempts)
+            sent = await self._exchange(request, earlier + attempts)
+            answer = sent.answer
             situation = Situation(
                 attempts=attempts,
                 max_attempts=self._route.max_attempts,
@@ -119,7 +137,7 @@ class Submitter:
             )
             step = next_step(answer, situation)
             renewed = renewed or answer.kind is AnswerKind.UNAUTHORIZED
-            await self._record(request, earlier + attempts, sent_at, answer, step)
+            await self._record(request, earlier + attempts, sent, step)
             await self._heed(answer, step)
             if step.again_after is None:
                 self._count(request.request_id, attempts, step.stage)
@@ -136,20 +154,20 @@ class Submitter:
     def _halves(self, request: IssueRequest) -> tuple[IssueRequest, IssueRequest]:
         return halve(request, org_id=self._route.org_id, batch=self._route.batch)
 
-    async def _exchange(self, request: IssueRequest, attempt: int) -> tuple[str, Answer]:
+    async def _exchange(self, request: IssueRequest, attempt: int) -> "_Sent":
         """Send a request once; return when that was, and what came back."""
         route, at = self._route, self._route.clock.timestamp()
         sending = Sending(lease=route.lease.key, request_id=request.request_id, attempt=attempt, at=at)
         await route.journal.record(sending)
         if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
-            return at, _HELD_BACK
-        return at, await route.client.submit(request, route.inner)
+            return _Sent(at=at, answer=_HELD_BACK)
+        began = route.clock.uptime()
+        answer = await route.client.submit(request, route.inner)
+        return _Sent(at=at, answer=answer, seconds=route.clock.uptime() - began)
 
-    async def _record(
-        self, request: IssueRequest, attempt: int, sent_at: str, answer: Answer, step: NextStep
-    ) -> None:
+    async def _record(self, request: IssueRequest, attempt: int, sent: "_Sent", step: NextStep) -> None:
         """Make the answer durable before anything follows from it."""
-        at = self._route.clock.timestamp()
+        at, answer = self._route.clock.timestamp(), sent.answer
         said = None
         if answer.said is not None:
             settlement = settle(answer.said)
@@ -158,7 +176,7 @@ class Submitter:
             lease=self._route.lease.key,
             request_id=request.request_id,
             attempt=attempt,
-            sent_at=sent_at,
+            sent_at=sent.at,
             at=at,
             stage=step.stage,
             http_status=answer.http_status,
@@ -166,12 +184,13 @@ class Submitter:
             said=said,
             halves=self._halves(request) if step.stage is Stage.SPLIT else None,
         )
-        fields = {"request": request.request_id, "attempt": attempt, "status": answer.http_status}
+        fields: dict[str, object] = {"batch": self._route.batch, "request": request.request_id}
+        fields |= {"attempt": attempt, "status": answer.http_status, "seconds": sent.seconds}
         if answer.said is not None:
             fields |= {"workflow_request": answer.said.workflow_request_id, "state": answer.said.state}
         await self._record_with_patience(answered, fields)
         quiet = step.stage is Stage.SUBMITTED
-        log.log(logging.INFO if quiet else logging.WARNING, step.stage.value.replace("_", " "), extra=fields)
+        log.log(logging.INFO if quiet else logging.WARNING, _EVENTS[step.stage], extra=fields)
 
     async def _record_with_patience(self, answered: Answered, fields: Mapping[str, object]) -> None:
         """Try more than once: what the server said is known nowhere else."""
