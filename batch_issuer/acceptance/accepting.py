@@ -179,8 +179,7 @@ class _Recording:
             _discard(accepted)
             raise
         fields = {"batch": recorded.batch.batch, "count": recorded.batch.rows}
-        log.log(
-            logging.WARNING if recorded.refusal else logging.INFO,
+        log.info(
             "input refused" if recorded.refusal else "batch accepted",
             extra={**fields, "seconds": self.services.clock.uptime() - began},
         )

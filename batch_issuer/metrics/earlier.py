@@ -1,5 +1,6 @@
 """Reads back what earlier runs left in a metrics file: its counters go on, and each command's end stays."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ Sample = tuple[str, Mapping[str, str], float]
 def _samples(text: str) -> Iterator[Sample]:
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            yield sample.name, sample.labels, sample.value
+            if 0 <= sample.value < math.inf:  # whatever else stands there is none of ours
+                yield sample.name, sample.labels, sample.value
 
 
 def _of(samples: list[Sample], name: str, *labels: str) -> dict[tuple[str, ...], float]:
@@ -87,5 +89,6 @@ def _take_durations(into: Durations, operation: Operation, buckets: Values, sums
     """Take the durations of an operation, where they were counted in the buckets of today."""
     if all((operation, bound) in buckets for bound in BUCKETS):
         reached = [0, *(int(buckets[operation, bound]) for bound in BUCKETS)]
-        into.counts = [after - before for before, after in pairwise(reached)]
-        into.seconds = sums.get((operation,), 0.0)
+        counts = [after - before for before, after in pairwise(reached)]
+        if min(counts) >= 0:
+            into.counts, into.seconds = counts, sums.get((operation,), 0.0)
