@@ -66,5 +66,6 @@ async def report(
         fields = {"batch": batch, "count": summary.rows_out, "code": int(summary.exit_code)}
         log.info("reports written", extra={**fields, "seconds": services.clock.uptime() - began})
         stands = {"finished_at": ending.finished_at, "exit_code": summary.exit_code}
+        stands |= {"counts": dict(summary.counts)}
         await note(update_batch, batch, stands)
     return summary

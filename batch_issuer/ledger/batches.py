@@ -60,6 +60,8 @@ class Batch:
     """What the user should know of its file, in a sentence each."""
     badges: Mapping[str, str] = field(default_factory=dict)
     """The names of its badges by their ids, as far as the server told them."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many rows had which outcome when its files were last written."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -73,6 +75,7 @@ class Batch:
                 "settings": json.loads(facts["settings"]),
                 "repairs": json.loads(facts["repairs"] or "{}"),
                 "badges": json.loads(facts["badges"] or "{}"),
+                "counts": json.loads(facts["counts"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
                 "exit_code": None if code is None else ExitCode(code),
             }

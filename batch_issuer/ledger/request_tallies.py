@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select
 
+from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
@@ -46,3 +47,14 @@ def tally_requests(connection: Connection, *, base_url: str, org_id: str) -> lis
         )
         for stage, state, status, requests, attempts, first in rows
     ]
+
+
+def latest_changes(connection: Connection, *, since: str) -> dict[BatchId, str]:
+    """Tell when a request of each batch that was made since some time last changed."""
+    rows = connection.execute(
+        select(_known.batch, func.max(_known.updated_at))
+        .join(tables.batches, _of.batch == _known.batch)
+        .where(_of.created_at >= since)
+        .group_by(_known.batch)
+    )
+    return {BatchId(batch): latest for batch, latest in rows}

@@ -51,6 +51,7 @@ batches = Table(
     _text("form"),
     _text("warnings"),
     _text("badges"),
+    _text("counts"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 

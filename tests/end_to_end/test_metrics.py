@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import BADGE, Server, Terminal
+from tests.end_to_end.conftest import BADGE, Server, Terminal, finish, wait_for_posts
 from tests.metrics.reading import Metrics, promtool, read_metrics, some
 
 pytestmark = pytest.mark.end_to_end
@@ -103,11 +104,10 @@ def test_every_command_that_works_with_batches_keeps_what_the_others_left(watche
 
 
 @pytest.mark.parametrize("command", ["show", "batches"])
-def test_a_command_that_only_looks_leaves_the_file_alone(watched: Terminal, command: str) -> None:
-    watched.run("issue", "in.csv", "--on-invalid", "skip")
-    before = (watched.folder / "m.prom").read_bytes()
-    watched.run(command)
-    assert (watched.folder / "m.prom").read_bytes() == before
+def test_a_command_that_only_looks_leaves_the_file_alone(terminal: Terminal, command: str) -> None:
+    (terminal.folder / "m.prom").write_text("what the others left")
+    terminal.run("--metrics-file", "m.prom", command)
+    assert (terminal.folder / "m.prom").read_text() == "what the others left"
 
 
 @pytest.mark.parametrize(
@@ -154,3 +154,20 @@ def test_the_log_tells_the_way_of_a_file_with_its_durations(watched: Terminal) -
     assert all(event["seconds"] >= 0 for event in timed)
     batch = watched.batch_folder().name
     assert [event["batch"] for event in told[1:-1]] == [batch] * 4
+
+
+def test_a_run_that_is_stopped_says_that_there_is_more_to_do(
+    start_sandbox: Callable[..., Server], terminal: Terminal
+) -> None:
+    server = start_sandbox()
+    terminal.settings = {**server.settings, "BATCH_ISSUER_METRICS_FILE": "m.prom", "BATCH_ISSUER_RATE": "60"}
+    terminal.write(range(FIRST, FIRST + 50))
+    process = terminal.start("issue", "in.csv", "--chunk-size", "1", "--no-check-badges")
+    wait_for_posts(server, process, 2)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process).returncode == 5
+    left = metrics(terminal)
+    assert left[OF_THE_RUN] == {("issue",): 5}
+    assert left["batch_issuer_unfinished_batches"][()] == 1
+    assert left["batch_issuer_pace_utilisation_ratio"][()] > 0.5
+    assert "batch_issuer_last_success_timestamp_seconds" not in left

@@ -1,18 +1,22 @@
 """The figures of the ledger, after real runs against the sandbox, with a clock that is moved by hand."""
 
+import json
 import stat
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
 from batch_issuer.acceptance import IssueOptions
-from batch_issuer.assembly import Services, open_services
+from batch_issuer.assembly import Services, open_api, open_services
+from batch_issuer.gateway import read_access
+from batch_issuer.ledger.batches import update_batch
 from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.metrics.run_file import leave_metrics
 from batch_issuer.pipeline import issue, refresh
 from batch_issuer.sandbox import Scenario
+from batch_issuer.sending import read_open
 from tests.metrics.reading import Metrics, read_metrics, some
-from tests.pipeline.world import START, World, customers, open_world
+from tests.pipeline.world import START, World, customers, open_world, outcomes
 
 FILE = "batch_issuer.prom"
 
@@ -115,9 +119,34 @@ async def test_without_a_ledger_the_run_alone_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_state_that_we_do_not_know_is_no_label(tmp_path: Path) -> None:
+    told = {"data": {"requestId": "w-1", "state": "Parked by 700000001", "details": {}}}
     async with open_world(tmp_path) as world:
-        world.sandbox.will_answer(
-            200, body={"data": {"id": "1", "currentState": 'x"\n', "state": 'x"\n'}, "errors": []}
-        )
+        world.sandbox.will_answer(200, body=json.dumps(told).encode())
         left = await leave(world, issuing(world.write(customers(1))))
     assert some(left["batch_issuer_requests"]) == {"other": 1}
+    assert some(left["batch_issuer_rows"]) == {"pending": 1}
+
+
+async def test_rows_are_counted_anew_where_something_has_changed_since_the_files_were_written(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, Scenario(decide_after_seconds=60)) as world:
+        summary = await world.issue(world.write(customers(4)))
+        world.time.instant += timedelta(hours=1)
+
+        async def read_without_reporting(services: Services) -> None:
+            async with open_api(services, read_access(services.settings)) as api:
+                await read_open(api, summary.batch)
+
+        left = await leave(world, read_without_reporting)
+    assert outcomes(summary) == {"pending": 4}
+    assert some(left["batch_issuer_rows"]) == {"issued": 4}
+
+
+async def test_what_was_counted_when_the_files_were_written_is_taken_as_it_stands(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        summary = await world.issue(world.write(customers(4)))
+        counted = {"counts": {"issued": 5}}
+        await world.run(lambda services: services.ledger.write(update_batch, summary.batch.batch, counted))
+        left = await leave(world)
+    assert some(left["batch_issuer_rows"]) == {"issued": 5}
