@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,11 @@ def test_an_alert_fires_when_it_should_and_only_then(
     (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
     assert rule["expr"]
     assert "SUCCESS" in promtool("test", "rules", "test.yml", folder=tmp_path)
+
+
+def test_a_run_without_a_metrics_file_does_not_load_what_writes_it() -> None:
+    script = "import sys, batch_issuer.cli.running; print('prometheus_client' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"
