@@ -11,6 +11,7 @@ from batch_issuer.batch.ids import BatchId
 from batch_issuer.clock import Clock
 from batch_issuer.gateway import Access, Client, InnerCall, open_client
 from batch_issuer.ledger import Journal, Ledger, open_journal, open_ledger
+from batch_issuer.metrics import Measurements
 from batch_issuer.processes import Process, this_process
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
@@ -58,6 +59,7 @@ class Services:
     stopping: asyncio.Event
     progress: Progress = field(default_factory=NoProgress)
     process: Process = field(default_factory=this_process)
+    measurements: Measurements = field(default_factory=Measurements)
 
     def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
         """Hold the lease of a batch, or of what else only one process may do at a time.
@@ -109,13 +111,14 @@ class Api:
 
 
 @asynccontextmanager
-async def open_services(
+async def open_services(  # noqa: PLR0913 - one keyword for each thing that a caller may bring along
     settings: Settings,
     *,
     clock: Clock,
     stopping: asyncio.Event,
     progress: Progress | None = None,
     process: Process | None = None,
+    measurements: Measurements | None = None,
 ) -> AsyncIterator[Services]:
     """Open the ledger and its journal, and close them in the other order."""
     async with open_ledger(settings.ledger_url, clock) as ledger, open_journal(ledger) as journal:
@@ -128,6 +131,7 @@ async def open_services(
             stopping=stopping,
             progress=progress or NoProgress(),
             process=process or this_process(),
+            measurements=measurements or Measurements(),
         )
 
 
@@ -144,6 +148,7 @@ async def open_api(services: Services, access: Access) -> AsyncIterator[Api]:
             clock=services.clock,
             timeout_seconds=settings.timeout,
             connections=settings.concurrency + _SPARE_CONNECTIONS,
+            heard=services.measurements.exchange,
         ) as client,
     ):
         pace = Pace(services.ledger, server=server, rate=settings.rate, clock=services.clock, write=write)

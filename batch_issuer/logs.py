@@ -12,7 +12,7 @@ LogFormat = Literal["text", "json"]
 
 FIELDS: Final = (
     "file",
-    "reason",
+    "command",
     "batch",
     "request",
     "workflow_request",
@@ -24,8 +24,10 @@ FIELDS: Final = (
     "count",
     "channel",
     "kind",
+    "reason",
 )
-"""What a line may carry besides its event. Customer ids are no field, and messages of servers neither."""
+"""What a line may carry besides its event (docs/reference/logs.md). Customer ids are no field, and messages
+of servers neither: a reason is what this machine says."""
 _PLAIN: Final = (bool, int, float, type(None))
 _LEVELS: Final = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 """From -q over no option and -v to -vv."""
@@ -42,7 +44,7 @@ class _Fields(logging.Formatter):
         fields = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         # redacted one by one: inside JSON a secret would be spelled differently, and stars could break it
         return {
-            name: value if isinstance(value, _PLAIN) else self._redact(str(value))
+            name: _shown(value) if isinstance(value, _PLAIN) else self._redact(str(value))
             for name, value in fields.items()
         }
 
@@ -75,6 +77,11 @@ class JsonLines(_Fields):
         }
         trace = self._trace(record)
         return json.dumps({**event, "trace": trace} if trace else event)
+
+
+def _shown(value: float | None) -> float | None:
+    """Write seconds to the millisecond."""
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def _on_one_line(text: str) -> str:

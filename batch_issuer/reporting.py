@@ -1,6 +1,7 @@
 """Writes the files of a batch after any command, one process at a time, and notes how the batch stands."""
 
 import asyncio
+import logging
 from typing import Final
 
 from batch_issuer.acceptance import Accepted
@@ -11,6 +12,8 @@ from batch_issuer.ledger.batches import find_batch, update_batch
 from batch_issuer.reports import Ending, Summary, reports_lock, write_reports
 from batch_issuer.submission import Lease
 from batch_issuer.tracking import Reading
+
+log = logging.getLogger(__name__)
 
 REFUSED_ACCESS: Final = frozenset({AnswerKind.UNAUTHORIZED, AnswerKind.FORBIDDEN})
 
@@ -58,7 +61,11 @@ async def report(
         await lease.renew()
     note = services.ledger.write if lease is None else lease.write
     async with reports_lock(accepted.folder, batch, services.clock):
+        began = services.clock.uptime()
         summary = await asyncio.to_thread(write)
+        fields = {"batch": batch, "count": summary.rows_out, "code": int(summary.exit_code)}
+        log.info("reports written", extra={**fields, "seconds": services.clock.uptime() - began})
         stands = {"finished_at": ending.finished_at, "exit_code": summary.exit_code}
+        stands |= {"counts": dict(summary.counts)}
         await note(update_batch, batch, stands)
     return summary

@@ -1,6 +1,7 @@
 """Sends what is not sent of a batch, and follows it: the one way for every command that sends."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
@@ -17,6 +18,7 @@ from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
 from batch_issuer.ledger.unsent import unsent_requests
+from batch_issuer.planning import seconds_between_calls
 from batch_issuer.reporting import REFUSED_ACCESS, interrupted, report, report_reading
 from batch_issuer.reports import Summary
 from batch_issuer.settings import Settings
@@ -30,6 +32,8 @@ from batch_issuer.tracking import (
     resolve_doubts,
     wait_until_final,
 )
+
+log = logging.getLogger(__name__)
 
 _UNSENT_AT_ONCE: Final = 100
 
@@ -63,7 +67,10 @@ async def _send(
     async with open_api(services, access) as api:
         async with services.lease(batch.batch) as lease:
             mark_as_sent(accepted.folder)
+            began = services.clock.uptime()
             stop = await submit(api, batch, inner, lease)
+            seconds = services.clock.uptime() - began
+            log.info("sending finished", extra={"batch": batch.batch, "seconds": seconds})
             summary = await report(
                 services,
                 accepted,
@@ -91,7 +98,11 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
     )
     while True:
         async with aclosing(_unsent(services.ledger, batch.batch)) as unsent:
-            stop = await submitter.submit_all(unsent)
+            with services.measurements.sending(
+                seconds_between_calls=seconds_between_calls(services.settings.rate),
+                uptime=services.clock.uptime,
+            ):
+                stop = await submitter.submit_all(unsent)
         if stop is not None or services.stopping.is_set():
             return stop
         resolved = await resolve_doubts(

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     notify_no_file_by: str | None = Field(None, description="HH:MM by which an inbox expects a file")
     notify_digest_at: str | None = Field(None, description="HH:MM from which the day's digest is told")
     notify_attach: bool = Field(default=True, description="attach rejects.csv or failed.csv to notices")
+    metrics_file: Path | None = Field(None, description="where each run leaves its metrics, for Prometheus")
 
     @classmethod
     def settings_customise_sources(

@@ -17,6 +17,7 @@ LEVELS = (
     {"submission"},
     {"tracking"},
     {"reports"},
+    {"metrics"},
     {"assembly"},
     {"recording", "preflight", "notices"},
     {"acceptance", "retrying"},

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +35,8 @@ from batch_issuer.preflight import look_up_badges
 from batch_issuer.recording import forget, forget_recorded, record_plan, refuse_same_content
 from batch_issuer.reports.files import sync_folder
 from batch_issuer.submission import Lease
+
+log = logging.getLogger(__name__)
 
 _LEFT_BEHIND: Final = timedelta(days=1)
 """A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
@@ -170,12 +173,19 @@ class _Recording:
 
     async def record(self, accepted: Accepted, *, forget_on: tuple[type[Exception], ...]) -> Accepted:
         """Record a file, and forget all of it where that ends in one of some errors."""
+        began = self.services.clock.uptime()
         try:
-            return await self._record_all(accepted)
+            recorded = await self._record_all(accepted)
         except forget_on:
             await forget(self.lease, accepted.batch.batch)
             _discard(accepted)
             raise
+        fields = {"batch": recorded.batch.batch, "count": recorded.batch.rows}
+        log.info(
+            "input refused" if recorded.refusal else "batch accepted",
+            extra={**fields, "seconds": self.services.clock.uptime() - began},
+        )
+        return recorded
 
     async def _record_all(self, accepted: Accepted) -> Accepted:
         """Record problems, plan and requests in short transactions, and the acceptance in the last."""

@@ -3,7 +3,9 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +66,10 @@ def global_options(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the batches' files. [env: BATCH_ISSUER_OUTPUT]")
     ] = None,
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option(help="Leave metrics for Prometheus there. [env: BATCH_ISSUER_METRICS_FILE]"),
+    ] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines are written.")] = LogFormat.TEXT,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log more; -vv logs all.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, and errors only.")] = False,
@@ -73,8 +79,15 @@ def global_options(
 ) -> None:
     """Issue badges to a spreadsheet of customers, and account for every row."""
     verbosity = -1 if quiet else verbose
+    if isinstance(context.obj, _Invocation):
+        context.obj.command = context.invoked_subcommand or ""
     context.obj = GlobalOptions(
-        config=config, ledger=ledger, output=output, log_format=log_format, verbosity=verbosity
+        config=config,
+        ledger=ledger,
+        output=output,
+        metrics_file=metrics_file,
+        log_format=log_format,
+        verbosity=verbosity,
     )
 
 
@@ -83,8 +96,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Takes the process's own arguments by default; always raises SystemExit.
     """
+    invocation, began = _Invocation(), time.monotonic()
     try:
-        app(arguments)
+        _run(arguments, invocation)
+    except SystemExit as exc:
+        seconds = time.monotonic() - began
+        log.info("command ended", extra={"command": invocation.command, "code": exc.code, "seconds": seconds})
+        raise
+
+
+@dataclass(slots=True)
+class _Invocation:
+    """What was asked for, once that is known."""
+
+    command: str = ""
+
+
+def _run(arguments: Sequence[str] | None, invocation: _Invocation) -> None:
+    try:
+        app(arguments, obj=invocation)
     except BatchIssuerError as exc:
         _complain(str(exc), exc.exit_code)
     except KeyboardInterrupt:

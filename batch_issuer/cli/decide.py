@@ -32,6 +32,8 @@ def command(
 
     settings = settings_for(context, rate=rate)
     approve = verdict is Verdict.APPROVE
-    summary = run(settings, lambda services: decide(services, batch, approve=approve, message=message))
+    summary = run(
+        settings, lambda services: decide(services, batch, approve=approve, message=message), command="decide"
+    )
     print_summary(summary, as_json=as_json)
     raise typer.Exit(summary.exit_code)

@@ -210,8 +210,7 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
     """Stay until a stop is asked for. Settings and secrets are read anew before each pass."""
     import asyncio
 
-    from batch_issuer.assembly import open_services
-    from batch_issuer.cli.running import run_until_stopped, settings_again, settings_for
+    from batch_issuer.cli.running import run_once, run_until_stopped, settings_again, settings_for
     from batch_issuer.clock import Clock
     from batch_issuer.inbox import tell_of_files, watch, work_folder_and_tell
 
@@ -222,8 +221,12 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
 
         async def one_pass() -> "PassResult":
             settings, options = chosen.load(settings_again, context)
-            async with open_services(settings, clock=Clock(), stopping=stopping) as services:
-                result = await work_folder_and_tell(services, chosen.folder, options)
+            result = await run_once(
+                settings,
+                lambda services: work_folder_and_tell(services, chosen.folder, options),
+                stopping,
+                command="inbox",
+            )
             if result.has_news:
                 _print_line(result) if as_json else print_pass(result, as_json=False)
             return result

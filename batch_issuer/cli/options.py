@@ -29,6 +29,7 @@ class GlobalOptions:
     config: Path | None = None
     ledger: str | None = None
     output: Path | None = None
+    metrics_file: Path | None = None
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)

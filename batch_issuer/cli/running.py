@@ -6,23 +6,28 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import typer
 
 from batch_issuer.assembly import Progress, Services, open_services
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
 from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
-from batch_issuer.errors import Interrupted
+from batch_issuer.errors import BatchIssuerError, Interrupted
 from batch_issuer.logs import set_up_logs
+from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.notices import told
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -35,13 +40,19 @@ def settings_for(context: typer.Context, **options: object) -> Settings:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
+    log.info("command started", extra={"command": context.info_name})
     return settings
 
 
 def settings_again(context: typer.Context, **options: object) -> Settings:
     """Load the settings anew, for secrets change; warn of nothing. Raises SettingsError."""
     chosen: GlobalOptions = context.obj
-    given = {"ledger": chosen.ledger, "output": chosen.output, **options}
+    given = {
+        "ledger": chosen.ledger,
+        "output": chosen.output,
+        "metrics_file": chosen.metrics_file,
+        **options,
+    }
     settings = load_settings(config=chosen.config, options=given)
     set_up(chosen, settings)
     return settings
@@ -75,7 +86,12 @@ def send(
     """
     progress = progress_for(context)
     try:
-        summary = run(settings, lambda services: told(services, work, file=file), progress=progress)
+        summary = run(
+            settings,
+            lambda services: told(services, work, file=file),
+            progress=progress,
+            command=context.info_name or "",
+        )
     finally:
         progress.close()
     print_summary(summary, as_json=as_json)
@@ -83,15 +99,58 @@ def send(
 
 
 def run(
-    settings: Settings, work: Callable[[Services], Awaitable[T]], *, progress: Progress | None = None
+    settings: Settings,
+    work: Callable[[Services], Awaitable[T]],
+    *,
+    progress: Progress | None = None,
+    command: str = "",
 ) -> T:
-    """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it."""
+    """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
 
-    async def with_services(stopping: asyncio.Event) -> T:
-        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
-            return await work(services)
+    A command that says its name leaves metrics where the settings ask for them, however it ends.
+    """
+    return run_until_stopped(
+        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command)
+    )
 
-    return run_until_stopped(with_services)
+
+async def run_once(
+    settings: Settings,
+    work: Callable[[Services], Awaitable[T]],
+    stopping: asyncio.Event,
+    *,
+    progress: Progress | None = None,
+    command: str,
+) -> T:
+    """Do some work with open services, and leave metrics as `run` does."""
+    measurements, clock = Measurements(), Clock()
+    began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
+    try:
+        async with open_services(
+            settings, clock=clock, stopping=stopping, progress=progress, measurements=measurements
+        ) as services:
+            result = await work(services)
+        code = getattr(result, "exit_code", ExitCode.DONE)
+    except BatchIssuerError as exc:
+        code = exc.exit_code
+        raise
+    except asyncio.CancelledError:
+        code = ExitCode.NOT_FINISHED
+        raise
+    finally:
+        if command and settings.metrics_file is not None:
+            end = RunEnd(at=clock.now().timestamp(), code=int(code), seconds=clock.uptime() - began)
+            await _leave_metrics(settings.metrics_file, settings, measurements, {command: end})
+    return result
+
+
+async def _leave_metrics(
+    path: Path, settings: Settings, measurements: Measurements, ends: Mapping[str, RunEnd]
+) -> None:
+    from batch_issuer.metrics.run_file import leave_metrics
+
+    with suppress(asyncio.CancelledError):  # a signal more: the command's own end is what is told
+        await leave_metrics(path, settings, measurements, Clock(), ends)
 
 
 def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:

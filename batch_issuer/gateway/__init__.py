@@ -10,13 +10,16 @@ from batch_issuer.gateway.access import (
 )
 from batch_issuer.gateway.answers import Answer, AnswerKind, Page
 from batch_issuer.gateway.client import Client, open_client
+from batch_issuer.gateway.exchanges import Heard, Operation
 
 __all__ = [
     "Access",
     "Answer",
     "AnswerKind",
     "Client",
+    "Heard",
     "InnerCall",
+    "Operation",
     "Page",
     "checker_access",
     "normal_url",

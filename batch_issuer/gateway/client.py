@@ -26,6 +26,7 @@ from batch_issuer.gateway.answers import (
     read_submission,
 )
 from batch_issuer.gateway.credentials import Credentials, Token, read_token
+from batch_issuer.gateway.exchanges import Heard, Operation, nobody
 from batch_issuer.gateway.wire import decision_body, issue_badge_body, list_query, read_json, token_body
 from batch_issuer.redaction import Redactor
 
@@ -37,6 +38,13 @@ _IDLE_SECONDS: Final = 4.0
 _LARGEST_BODY: Final = 256 * 1024 * 1024
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
+_METHODS: Final = {
+    Operation.SUBMIT: "POST",
+    Operation.LIST: "GET",
+    Operation.DECIDE: "PUT",
+    Operation.BADGE: "GET",
+    Operation.TOKEN: "POST",
+}
 _REPEATED_UNSEEN: Final = frozenset({"GET", "PUT"})
 """What aiohttp sends again by itself where a reused connection breaks; a POST it does not."""
 _NEVER_OPENED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
@@ -60,7 +68,7 @@ class _Received:
 class Client:
     """Speaks the contract for one caller; every failure that can be expected is an Answer, never raised."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword for each thing it works with
         self,
         session: aiohttp.ClientSession,
         access: Access,
@@ -68,6 +76,7 @@ class Client:
         redact: Redactor,
         clock: Clock,
         timeout_seconds: float,
+        heard: Heard = nobody,
     ) -> None:
         """Use `open_client`, which owns the session and bounds each exchange."""
         self._session = session
@@ -75,6 +84,7 @@ class Client:
         self._redact = redact
         self._clock = clock
         self._timeout_seconds = timeout_seconds
+        self._heard = heard
         login = access.login
         self._credentials = Credentials(self._fetch_token if isinstance(login, OAuthClient) else login, clock)
         caller = {
@@ -93,7 +103,7 @@ class Client:
     async def submit(self, request: IssueRequest, inner: InnerCall) -> Answer:
         """POST one request."""
         body = issue_badge_body(request, inner)
-        received = await self._call("POST", self._submit_path, headers=self._caller, body=body)
+        received = await self._call(Operation.SUBMIT, self._submit_path, headers=self._caller, body=body)
         if isinstance(received, Answer):
             return received
         answer = read_submission(
@@ -109,7 +119,7 @@ class Client:
         """PUT a checker's decision on one request."""
         body = decision_body(workflow_request_id, approve=approve, message=message)
         path = f"{self._access.requests_path}/ISSUE-BADGE"
-        received = await self._call("PUT", path, headers=self._caller, body=body)
+        received = await self._call(Operation.DECIDE, path, headers=self._caller, body=body)
         if isinstance(received, Answer):
             return received
         answer = read_decision(
@@ -124,7 +134,8 @@ class Client:
     async def list_requests(self, *, first_day: date, last_day: date, page: int) -> Answer:
         """GET one page of the server's list, oldest first."""
         query = list_query(first_day=first_day, last_day=last_day, page=page)
-        received = await self._call("GET", f"{self._access.requests_path}/requests", query=query)
+        path = f"{self._access.requests_path}/requests"
+        received = await self._call(Operation.LIST, path, query=query)
         if isinstance(received, Answer):
             return received
         answer = read_list(
@@ -134,7 +145,8 @@ class Client:
 
     async def look_up_badge(self, badge_meta_id: str) -> Answer:
         """GET one badge's definition."""
-        received = await self._call("GET", f"{BADGES_PATH}/{quote(badge_meta_id, safe='')}")
+        path = f"{BADGES_PATH}/{quote(badge_meta_id, safe='')}"
+        received = await self._call(Operation.BADGE, path)
         if isinstance(received, Answer):
             return received
         return read_look_up(
@@ -147,7 +159,7 @@ class Client:
 
     async def _call(
         self,
-        method: str,
+        operation: Operation,
         path: str,
         *,
         headers: Mapping[str, str] = _NO_HEADERS,
@@ -157,7 +169,7 @@ class Client:
         proof = await self._credentials.headers()
         if isinstance(proof, Answer):
             return proof
-        received = await self._exchange(method, path, headers={**proof, **headers}, query=query, body=body)
+        received = await self._timed(operation, path, headers={**proof, **headers}, query=query, body=body)
         if isinstance(received, _Received) and received.status == 401:  # noqa: PLR2004 - Unauthorized
             self._credentials.forget(proof)
         return received
@@ -165,7 +177,9 @@ class Client:
     async def _fetch_token(self) -> Token | Answer:
         login = self._access.login
         assert isinstance(login, OAuthClient)  # noqa: S101 - only an OAuth login is given this source
-        received = await self._exchange("POST", TOKEN_PATH, headers={}, query=None, body=token_body(login))
+        received = await self._timed(
+            Operation.TOKEN, TOKEN_PATH, headers={}, query=None, body=token_body(login)
+        )
         if isinstance(received, Answer):
             return replace(received, kind=AnswerKind.NOT_REACHED)  # no submission went out yet
         content = read_json(received.body)
@@ -173,6 +187,22 @@ class Client:
         if isinstance(token, Token):
             self._redact.add(token.value)
         return token
+
+    async def _timed(
+        self,
+        operation: Operation,
+        path: str,
+        *,
+        headers: dict[str, str],
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> _Received | Answer:
+        """Make one exchange, and tell who listens how long it took."""
+        began = self._clock.uptime()
+        received = await self._exchange(_METHODS[operation], path, headers=headers, query=query, body=body)
+        status = received.status if isinstance(received, _Received) else None
+        self._heard(operation, status, self._clock.uptime() - began)
+        return received
 
     async def _exchange(
         self,
@@ -246,10 +276,16 @@ def _failure(kind: AnswerKind, what: str, exc: Exception) -> Answer:
 
 
 @asynccontextmanager
-async def open_client(
-    access: Access, *, redact: Redactor, clock: Clock, timeout_seconds: float, connections: int
+async def open_client(  # noqa: PLR0913 - as Client
+    access: Access,
+    *,
+    redact: Redactor,
+    clock: Clock,
+    timeout_seconds: float,
+    connections: int,
+    heard: Heard = nobody,
 ) -> AsyncIterator[Client]:
-    """Open a client with at most so many connections, all closed on leaving."""
+    """Open a client with at most so many connections, all closed on leaving; `heard` of each exchange."""
     connect = min(_CONNECT_SECONDS, timeout_seconds / 2)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_IDLE_SECONDS),
@@ -258,5 +294,7 @@ async def open_client(
         middlewares=(_once,),
         headers={"User-Agent": f"batch_issuer/{__version__}", "Accept": "application/json"},
     ) as session:
-        yield Client(session, access, redact=redact, clock=clock, timeout_seconds=timeout_seconds)
+        yield Client(
+            session, access, redact=redact, clock=clock, timeout_seconds=timeout_seconds, heard=heard
+        )
         await asyncio.sleep(0)  # let closed transports say goodbye before the loop ends

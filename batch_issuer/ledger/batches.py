@@ -66,6 +66,8 @@ class Batch:
     """Where in that folder the file goes, once that is decided."""
     inbox_moved: bool = False
     """Whether the file and its reports are there, and nothing is left to do."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many rows had which outcome when its files were last written."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -79,6 +81,7 @@ class Batch:
                 "settings": json.loads(facts["settings"]),
                 "repairs": json.loads(facts["repairs"] or "{}"),
                 "badges": json.loads(facts["badges"] or "{}"),
+                "counts": json.loads(facts["counts"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
                 "exit_code": None if code is None else ExitCode(code),
                 "inbox_moved": bool(facts["inbox_moved"]),

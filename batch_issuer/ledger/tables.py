@@ -54,6 +54,7 @@ batches = Table(
     _text("inbox_file"),
     _text("inbox_place"),
     _count("inbox_moved"),
+    _text("counts"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
     Index("batches_by_inbox_file", "inbox_file"),
 )

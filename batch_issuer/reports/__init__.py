@@ -3,6 +3,7 @@
 from batch_issuer.reports.figures import summarise
 from batch_issuer.reports.lock import reports_lock
 from batch_issuer.reports.page import OUTCOME_WORDS
+from batch_issuer.reports.requests_file import shown_state
 from batch_issuer.reports.row_files import original_line, original_rows_file, problem_text
 from batch_issuer.reports.summary import ProblemTally, Summary, problem_json
 from batch_issuer.reports.writing import Ending, write_reports
@@ -17,6 +18,7 @@ __all__ = [
     "problem_json",
     "problem_text",
     "reports_lock",
+    "shown_state",
     "summarise",
     "write_reports",
 ]

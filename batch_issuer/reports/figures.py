@@ -27,17 +27,7 @@ from batch_issuer.reports.summary import ProblemTally, Summary, next_command
 def summarise(connection: Connection, batch: Batch, folder: Path) -> Summary:
     """Count the outcomes of a batch's rows and the states of its requests."""
     tally = RequestTally()
-    counts: Counter[Outcome] = Counter()
-    for requests, carried in iterate_request_columns(connection, batch.batch):
-        tally.add(requests)
-        counts += _outcomes(connection, requests, carried)
-    counts += Counter(
-        {
-            Outcome.INVALID: batch.invalid,
-            Outcome.DUPLICATE: batch.duplicates,
-            Outcome.ALREADY_ISSUED: batch.already_issued,
-        }
-    )
+    counts = count_outcomes(connection, batch, tally)
     in_vain = HeldAccounts(connection, batch.batch).count_in_vain()
     problems = ProblemTally()
     for found in iterate_problem_blocks(connection, batch.batch):
@@ -55,6 +45,25 @@ def summarise(connection: Connection, batch: Batch, folder: Path) -> Summary:
         next_command=next_command(batch, counts, folder, retriable=tally.retriable),
         problems=problems,
     )
+
+
+def count_outcomes(
+    connection: Connection, batch: Batch, tally: RequestTally | None = None
+) -> Counter[Outcome]:
+    """Count the outcomes of a batch's rows, in blocks; a tally is given its requests."""
+    counts: Counter[Outcome] = Counter()
+    for requests, carried in iterate_request_columns(connection, batch.batch):
+        if tally is not None:
+            tally.add(requests)
+        counts += _outcomes(connection, requests, carried)
+    counts += Counter(
+        {
+            Outcome.INVALID: batch.invalid,
+            Outcome.DUPLICATE: batch.duplicates,
+            Outcome.ALREADY_ISSUED: batch.already_issued,
+        }
+    )
+    return counts
 
 
 def _outcomes(connection: Connection, requests: RequestColumns, carried: CarriedRows) -> Counter[Outcome]:

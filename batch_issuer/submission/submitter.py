@@ -28,6 +28,15 @@ _AHEAD: Final = 4
 _FRESH_SECONDS: Final = 1.0
 """A request goes out within this time of its `sending`; one that waits longer for its slot is noted again."""
 
+_EVENTS: Final = {
+    Stage.SUBMITTED: "submitted",
+    Stage.REFUSED: "refused",
+    Stage.IN_DOUBT: "in doubt",
+    Stage.NOT_SENT: "not sent",
+    Stage.SPLIT: "split",
+}
+"""What the log calls the stage that an answer brings a request to (docs/reference/logs.md)."""
+
 
 def _held_back(reason: str) -> Answer:
     return Answer(kind=AnswerKind.NOT_REACHED, error=ServerError(message=reason))
@@ -52,6 +61,15 @@ class Route:
     clock: Clock
     concurrency: int
     max_attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """One exchange: when it was marked, what came back, and after how many seconds."""
+
+    at: str
+    answer: Answer
+    seconds: float = 0.0
 
 
 class Submitter:
@@ -118,7 +136,8 @@ class Submitter:
             if self._stopping.is_set():
                 return Stage.NOT_SENT
             attempts += 1
-            sent_at, answer = await self._exchange(request, earlier + attempts)
+            sent = await self._exchange(request, earlier + attempts)
+            answer = sent.answer
             situation = Situation(
                 attempts=attempts,
                 max_attempts=self._route.max_attempts,
@@ -129,7 +148,7 @@ class Submitter:
             )
             step = next_step(answer, situation)
             renewed = renewed or answer.kind is AnswerKind.UNAUTHORIZED
-            await self._record(request, earlier + attempts, sent_at, answer, step)
+            await self._record(request, earlier + attempts, sent, step)
             await self._heed(answer, step)
             if step.again_after is None:
                 self._count(request.request_id, attempts, step.stage)
@@ -146,19 +165,21 @@ class Submitter:
     def _halves(self, request: IssueRequest) -> tuple[IssueRequest, IssueRequest]:
         return halve(request, org_id=self._route.org_id, batch=self._route.batch)
 
-    async def _exchange(self, request: IssueRequest, attempt: int) -> tuple[str, Answer]:
+    async def _exchange(self, request: IssueRequest, attempt: int) -> "_Sent":
         """Send a request once; return when that was, and what came back."""
         route, uptime = self._route, self._route.clock.uptime
         recorded, at = uptime(), await self._record_sending(request, attempt)
         async with self._slots:
             if self._stopping.is_set():
-                return at, _STOPPED
+                return _Sent(at=at, answer=_STOPPED)
             await route.lease.ensure()
             if uptime() - recorded > _FRESH_SECONDS:  # whoever looks for the request counts from then on
                 at = await self._record_sending(request, attempt)
             if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
-                return at, _STOOD_STILL
-            return at, await route.client.submit(request, route.inner)
+                return _Sent(at=at, answer=_STOOD_STILL)
+            began = uptime()
+            answer = await route.client.submit(request, route.inner)
+            return _Sent(at=at, answer=answer, seconds=uptime() - began)
 
     async def _record_sending(self, request: IssueRequest, attempt: int) -> str:
         """Note durably that a request is about to be sent, and when."""
@@ -167,11 +188,9 @@ class Submitter:
         await route.journal.record(sending)
         return at
 
-    async def _record(
-        self, request: IssueRequest, attempt: int, sent_at: str, answer: Answer, step: NextStep
-    ) -> None:
+    async def _record(self, request: IssueRequest, attempt: int, sent: "_Sent", step: NextStep) -> None:
         """Make the answer durable before anything follows from it."""
-        at = self._route.clock.timestamp()
+        at, answer = self._route.clock.timestamp(), sent.answer
         said = None
         if answer.said is not None:
             settlement = settle(answer.said)
@@ -180,7 +199,7 @@ class Submitter:
             lease=self._route.lease.key,
             request_id=request.request_id,
             attempt=attempt,
-            sent_at=sent_at,
+            sent_at=sent.at,
             at=at,
             stage=step.stage,
             http_status=answer.http_status,
@@ -188,12 +207,13 @@ class Submitter:
             said=said,
             halves=self._halves(request) if step.stage is Stage.SPLIT else None,
         )
-        fields = {"request": request.request_id, "attempt": attempt, "status": answer.http_status}
+        fields: dict[str, object] = {"batch": self._route.batch, "request": request.request_id}
+        fields |= {"attempt": attempt, "status": answer.http_status, "seconds": sent.seconds}
         if answer.said is not None:
             fields |= {"workflow_request": answer.said.workflow_request_id, "state": answer.said.state}
         await self._record_with_patience(answered, fields)
         quiet = step.stage is Stage.SUBMITTED
-        log.log(logging.INFO if quiet else logging.WARNING, step.stage.value.replace("_", " "), extra=fields)
+        log.log(logging.INFO if quiet else logging.WARNING, _EVENTS[step.stage], extra=fields)
 
     async def _record_with_patience(self, answered: Answered, fields: Mapping[str, object]) -> None:
         """Try more than once: what the server said is known nowhere else."""

@@ -170,7 +170,8 @@ class _Checker:
             words = Said(request_id=request_id, at=at, said=said, settlement=settlement)
             await self._view.journal.record(words)
             is_final = settlement.is_final
-        fields: dict[str, object] = {"request": request_id, "workflow_request": case.workflow_request_id}
+        fields: dict[str, object] = {"batch": self._desk.batch.batch, "request": request_id}
+        fields |= {"workflow_request": case.workflow_request_id}
         fields |= {"status": answer.http_status, "state": "" if said is None else said.state}
         log.log(
             logging.INFO if is_final else logging.WARNING,
