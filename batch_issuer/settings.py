@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from batch_issuer.clock import parse_span
 from batch_issuer.errors import SettingsError
 
 PREFIX: Final = "BATCH_ISSUER_"
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
         None, description="sqlite:///PATH or postgresql://USER@HOST/NAME; OUTPUT/ledger.db by default"
     )
     output: Path = Field(Path("output"), description="folder for the batches' files")
+    retention: str | None = Field(None, description="how old what `prune` removes must be, like 90d")
 
     @classmethod
     def settings_customise_sources(
@@ -111,6 +113,13 @@ class Settings(BaseSettings):
         if path is not None and re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) is None:
             raise ValueError(f"write it as a path like {WORKFLOW_PATH}")
         return path
+
+    @field_validator("retention")
+    @classmethod
+    def _span(cls, retention: str | None) -> str | None:
+        if retention is not None:
+            parse_span(retention)
+        return retention
 
     @field_validator("ledger")
     @classmethod

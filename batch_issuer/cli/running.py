@@ -89,6 +89,20 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], progress: Progress | None) -> T:
+    async def with_services(stopping: asyncio.Event) -> T:
+        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
+            return await work(services)
+
+    return await _until_stopped(with_services)
+
+
+def run_alone(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run a command's work that needs no services, as `run` does; it is told when to stop."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_until_stopped(work))
+
+
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
     stopping = asyncio.Event()
     task = asyncio.current_task()
 
@@ -101,7 +115,6 @@ async def _run(settings: Settings, work: Callable[[Services], Awaitable[T]], pro
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
     try:
-        async with open_services(settings, clock=Clock(), stopping=stopping, progress=progress) as services:
-            return await work(services)
+        return await work(stopping)
     except asyncio.CancelledError:
         raise Interrupted("stopped at once; `batch-issuer resume` goes on") from None

@@ -60,6 +60,12 @@ class Batch:
     """What the user should know of its file, in a sentence each."""
     badges: Mapping[str, str] = field(default_factory=dict)
     """The names of its badges by their ids, as far as the server told them."""
+    pruned_at: str = ""
+    """Since when only what guards its customers and content is kept."""
+    pruning: int = 0
+    """1 while something of it is still to be removed from the ledger."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """What became of its rows, as it stood when the batch was pruned."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -73,6 +79,7 @@ class Batch:
                 "settings": json.loads(facts["settings"]),
                 "repairs": json.loads(facts["repairs"] or "{}"),
                 "badges": json.loads(facts["badges"] or "{}"),
+                "figures": json.loads(facts["figures"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
                 "exit_code": None if code is None else ExitCode(code),
             }

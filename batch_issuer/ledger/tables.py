@@ -51,6 +51,9 @@ batches = Table(
     _text("form"),
     _text("warnings"),
     _text("badges"),
+    _text("pruned_at"),
+    _count("pruning"),
+    _text("figures"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
 )
 

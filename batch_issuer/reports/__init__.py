@@ -3,6 +3,7 @@
 from batch_issuer.reports.figures import summarise
 from batch_issuer.reports.lock import reports_lock
 from batch_issuer.reports.page import OUTCOME_WORDS
+from batch_issuer.reports.pruned import figures_of, summary_of_pruned
 from batch_issuer.reports.row_files import original_line, original_rows_file, problem_text
 from batch_issuer.reports.summary import ProblemTally, Summary, problem_json
 from batch_issuer.reports.writing import Ending, write_reports
@@ -12,11 +13,13 @@ __all__ = [
     "Ending",
     "ProblemTally",
     "Summary",
+    "figures_of",
     "original_line",
     "original_rows_file",
     "problem_json",
     "problem_text",
     "reports_lock",
     "summarise",
+    "summary_of_pruned",
     "write_reports",
 ]
