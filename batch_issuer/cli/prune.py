@@ -74,9 +74,12 @@ def _print(pruning: "Pruning", *, is_done: bool) -> None:
         _print_one(candidate)
     total = size(sum(candidate.bytes for candidate in pruning.candidates))
     if not is_done:
-        typer.echo(f"\n{len(pruning.candidates):,} batches, {total}. Nothing was removed; --yes does it.")
+        count = len(pruning.candidates)
+        batches = "1 batch" if count == 1 else f"{count:,} batches"
+        typer.echo(f"\n{batches}, {total}. Nothing was removed; --yes does it.")
         return
-    typer.echo(f"\nThe ledger's file is {size(pruning.given_back)} smaller." if pruning.given_back else "")
+    if pruning.given_back:
+        typer.echo(f"\nThe ledger's file is {size(pruning.given_back)} smaller.")
 
 
 def _print_one(candidate: "Candidate") -> None:
