@@ -1,6 +1,7 @@
 """Backups: complete while others write; a ledger that is restored from one issues nothing twice."""
 
 import asyncio
+import re
 import shutil
 import sqlite3
 import stat
@@ -22,6 +23,7 @@ from batch_issuer.pipeline import resume, retry, show
 from batch_issuer.reports import Summary
 from batch_issuer.sandbox import Scenario
 from tests.pipeline.world import World, customers, open_world, outcomes
+from tests.postgresql import Databases
 
 DECIDED = Scenario(decide_after_seconds=1)
 
@@ -256,3 +258,50 @@ async def test_a_backup_does_not_migrate_the_ledger(tmp_path: Path) -> None:
         backup = await back_world_up(world)
     assert tables_of(backup.path)["alembic_version"] == [("0001",)]
     assert tables_of(world.output / "ledger.db")["alembic_version"] == [("0001",)]
+
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "back-up-and-restore.md"
+
+
+@pytest.mark.postgres
+async def test_a_dump_that_was_read_in_again_is_told_so_by_the_statements_of_the_page(
+    tmp_path: Path, postgres_databases: Databases
+) -> None:
+    (block,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    statements = [statement for statement in block.split(";") if statement.strip()]
+    present = postgres_databases.new_database()
+    async with open_world(tmp_path, concurrency=1, ledger=present) as world:
+        world.sandbox.will_answer(400)
+        stopped = await stop_after(world, world.write(customers(30)), 3)
+        batch = stopped.batch.batch
+        dump = postgres_databases.new_database(base=present)
+        await world.resume()
+        await world.run(lambda services: retry(services, batch))
+        world.overrides["ledger"] = dump
+
+        def tell(connection: Connection) -> None:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+        await world.run(lambda services: services.ledger.write(tell))
+        resumed = await world.resume()
+        retried = await world.run(lambda services: retry(services, batch))
+    assert len(statements) == 3
+    assert outcomes(resumed) == outcomes(retried) == {"pending": 27, "failed": 3}
+    assert sent(world) == Counter(range(700_000_001, 700_000_031))
+
+
+async def test_a_ledger_that_was_copied_in_another_way_is_told_so_as_the_page_says(tmp_path: Path) -> None:
+    (statement,) = re.findall(r'sqlite3 output/ledger.db "(PRAGMA .*?)"', PAGE.read_text())
+    async with open_world(tmp_path, concurrency=1) as world:
+        await stop_after(world, world.write(customers(30)), 3)
+        copy = tmp_path / "copy.db"
+        with closing(sqlite3.connect(world.output / "ledger.db")) as connection:
+            connection.execute(f"vacuum into '{copy}'")
+        await world.resume()
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute(statement)
+        restore(world, Backup(path=copy, bytes=0))
+        resumed = await world.resume()
+    assert outcomes(resumed) == {"pending": 30}
+    assert set(sent(world).values()) == {1}

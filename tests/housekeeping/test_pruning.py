@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from batch_issuer.acceptance import IssueOptions
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.dry_run import leave_to_other_batches, try_out
 from batch_issuer.errors import AlreadyIssued, LedgerUnavailable, PrunedBatch
 from batch_issuer.housekeeping import Fate, Pruning, find_prunable, prune
 from batch_issuer.ledger.batches import find_batch
@@ -118,31 +120,63 @@ async def test_the_content_of_a_pruned_batch_is_still_refused(open_here: OpenHer
             await world.issue(world.folder / "old.csv")
 
 
+async def issue_beside(world: World) -> tuple[Summary, Summary]:
+    """Issue a file, then one that names its customers and others, and follow the first to the end."""
+    first = await world.issue(world.write(customers(30), "old.csv"))
+    second = await world.issue(world.write(customers(33), "second.csv"))
+    assert outcomes(second) == {"already_issued": 30, "pending": 3}
+    await world.time.sleep(100)
+    return await world.refresh(first.batch.batch), second
+
+
 async def test_a_batch_whose_rows_a_pruned_one_holds_is_reported_as_before(open_here: OpenHere) -> None:
     async with open_here(replace(MIXED, decide_after_seconds=30)) as world:
-        await world.issue(world.write(customers(30), "old.csv"))
-        second = await world.issue(world.write(customers(33), "second.csv"))
-        assert outcomes(second) == {"already_issued": 30, "pending": 3}
-        await world.time.sleep(100)
-        for _ in range(2):  # the latest, and then the one before it
-            await world.refresh()
-        old = await world.refresh((await world.run(lambda services: show(services, None))).batch.batch)
-        first = next(line for line in reconciliation(second) if line["outcome"] == "already_issued")
-        await world.refresh(first["error_message"].split()[-1])
-        before = reconciliation(await world.refresh(second.batch.batch))
+        first, second = await issue_beside(world)
         await a_quarter_later(world)
-        await world.run(lambda services: services.ledger.write(_touch, second.batch.batch, services))
+        before = reconciliation(await world.refresh(second.batch.batch))
         pruned = await prune_old(world)
-        assert [c.batch.input_name for c in pruned.candidates] == ["old.csv"]
-        after = reconciliation(await world.refresh(second.batch.batch))
-    assert old.batch.batch == second.batch.batch
-    assert after == before
+        assert [candidate.batch.batch for candidate in pruned.candidates] == [first.batch.batch]
+        after = await world.refresh(second.batch.batch)
+    assert reconciliation(after) == before
+    assert after.in_vain > 0
 
 
-def _touch(connection: Any, batch: str, services: Services) -> None:
-    connection.exec_driver_sql(
-        f"update batches set finished_at = '{services.clock.timestamp()}' where batch = '{batch}'"  # noqa: S608
-    )
+async def test_what_failed_in_a_pruned_batch_is_to_be_issued_in_another_file(tmp_path: Path) -> None:
+    async with open_world(tmp_path, Scenario(decide_after_seconds=30, fail_share=1)) as world:
+        first, second = await issue_beside(world)
+        assert outcomes(first) == {"failed": 30}
+        definite = "update requests set is_definite = 1 where outcome = 'failed'"
+        await world.run(lambda services: services.ledger.write(lambda c: c.exec_driver_sql(definite).close()))
+        await a_quarter_later(world)
+        before = reconciliation(await world.refresh(second.batch.batch))[0]["error_message"]
+        await prune_old(world)
+        after = reconciliation(await world.refresh(second.batch.batch))[0]["error_message"]
+    assert f"batch-issuer retry {first.batch.batch}" in before
+    assert after.endswith("issue it in a file of its own where it is still wanted")
+
+
+STATES = {
+    "issued": "state = state",
+    "rejected": "outcome = 'rejected', state = 'rejected'",
+    "failed, perhaps after it ran": "outcome = 'failed', is_definite = 0",
+    "failed for good": "outcome = 'failed', is_definite = 1",
+    "refused": "stage = 'refused', workflow_request_id = '', outcome = '', is_final = 0",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_a_pruned_batch_holds_whom_it_held_before(tmp_path: Path, state: str) -> None:
+    async with open_world(tmp_path, MIXED) as world:
+        await issue_and_age(world, 30)
+        change = f"update requests set {STATES[state]}"  # noqa: S608 - of the table above
+        await world.run(lambda services: services.ledger.write(lambda c: c.exec_driver_sql(change).close()))
+        later = world.write(customers(33), "later.csv")
+        options = IssueOptions(check_badges=False)
+        before = await leave_to_other_batches(try_out(later, world.settings(), options), world.settings())
+        assert [candidate.fate for candidate in (await prune_old(world)).candidates] == [Fate.PRUNED]
+        after = await leave_to_other_batches(try_out(later, world.settings(), options), world.settings())
+    assert after.plan.held.rows.tolist() == before.plan.held.rows.tolist()
+    assert after.plan.customers == before.plan.customers
 
 
 async def test_a_pruned_batch_says_so_and_keeps_its_figures(open_here: OpenHere) -> None:
