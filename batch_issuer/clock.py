@@ -2,11 +2,16 @@
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final
+
+_SPAN: Final = re.compile(r"([0-9]{1,5}) ?([hdw])")
+_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 def _utc_now() -> datetime:
@@ -48,3 +53,11 @@ def format_instant(instant: datetime) -> str:
 def _written(second: datetime) -> str:
     """Write a second once for all that happens in it."""
     return f"{second.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
+
+
+def parse_span(text: str) -> timedelta:
+    """Read a span of time as people write it: `36h`, `90d`, `12w`. Raises ValueError."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no span of time; write it like 90d, 12w or 36h")
+    return int(found[1]) * _UNITS[found[2]]

@@ -4,6 +4,7 @@ BatchIssuerError (1)
 ├── UsageError (2)
 │   ├── SettingsError
 │   ├── UnknownBatch
+│   ├── PrunedBatch
 │   ├── OutputNotWritable
 │   ├── ForeignBatches
 │   └── LedgerTooNew
@@ -54,6 +55,17 @@ class UnknownBatch(UsageError):
     def __init__(self, batch: str) -> None:
         """Name the batch that was asked for."""
         super().__init__(f"the ledger knows no batch {batch!r}; `batch-issuer batches` lists those it knows")
+
+
+class PrunedBatch(UsageError):
+    """The batch is over, and was pruned."""
+
+    def __init__(self, batch: BatchId, *, at: str) -> None:
+        """Name the batch, and when it was pruned."""
+        super().__init__(
+            f"batch {batch} was pruned at {at}: its files and details are gone, and nothing more can be done "
+            f"with it; what it issued is still guarded, and `batch-issuer show {batch}` has its figures"
+        )
 
 
 class ForeignBatches(UsageError):

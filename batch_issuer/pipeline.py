@@ -7,13 +7,13 @@ from typing import Final
 from batch_issuer.acceptance import IssueOptions, accept, accept_again, reopen
 from batch_issuer.assembly import Services, open_api
 from batch_issuer.batch.exit_codes import ExitCode
-from batch_issuer.errors import ForeignBatches, UnknownBatch, UsageError
+from batch_issuer.errors import ForeignBatches, PrunedBatch, UnknownBatch, UsageError
 from batch_issuer.gateway import Access, checker_access, read_access, sending_access
 from batch_issuer.ledger import Batch, BatchStage, Ledger
 from batch_issuer.ledger.batches import find_batch, list_batches
 from batch_issuer.ledger.requests import refused_requests, unfinished_batches
 from batch_issuer.reporting import report, report_reading
-from batch_issuer.reports import Summary, summarise
+from batch_issuer.reports import Summary, summarise, summary_of_pruned
 from batch_issuer.retrying import nothing_to_retry, plan_retry
 from batch_issuer.sending import follow, read_open, send, send_accepted, settle_after
 from batch_issuer.settings import without_password
@@ -32,16 +32,29 @@ async def issue(services: Services, file: Path, options: IssueOptions, wait: Wai
     return await send_accepted(services, accepted, access, inner, wait)
 
 
-async def refuse_foreign_batches(services: Services) -> None:
-    """Refuse to send beside batches that were sent with another ledger: it alone knows what went out."""
-    known = {batch.batch for batch in await services.ledger.read(list_batches)}
-    foreign = [name for name in sent_folders(services.settings.output) if name not in known]
+async def _refuse_if_forgotten(services: Services, known: Batch) -> None:
+    """Refuse to send a batch of a ledger that was restored, beside batches that were sent since."""
+    if known.timeline != services.ledger.timeline:
+        await refuse_foreign_batches(services, besides=known.batch)
+
+
+async def refuse_foreign_batches(services: Services, *, besides: str = "") -> None:
+    """Refuse to send beside batches that were sent with another ledger: it alone knows what went out.
+
+    One that this ledger has not accepted yet was sent with it, too, if it was restored since.
+    """
+    sent = sent_folders(services.settings.output)  # first: what is marked as sent was accepted before
+    batches = await services.ledger.read(list_batches)
+    known = {batch.batch for batch in batches if batch.stage is not BatchStage.RECORDING}
+    foreign = [name for name in sent if name not in known and name != besides]
     if foreign:
         ledger = without_password(services.settings.ledger_url)
         raise ForeignBatches(services.settings.output, foreign, ledger)
 
 
-async def resume(services: Services, batch: str | None, wait: Wait = _NO_WAIT) -> Summary:
+async def resume(
+    services: Services, batch: str | None, wait: Wait = _NO_WAIT, *, new_ledger: bool = False
+) -> Summary:
     """Go on with a batch (by default the latest that did not finish), in the way that `issue` does."""
     access, inner = sending_access(services.settings)
     unfinished = await services.ledger.read(unfinished_batches)
@@ -58,13 +71,17 @@ async def resume(services: Services, batch: str | None, wait: Wait = _NO_WAIT) -
     )
     if known.stage is BatchStage.REFUSED:
         raise UsageError(f"nothing of batch {known.batch} is sent: its input was refused; issue it again")
-    _check_same_server(known, access)
+    _check_workable(known, access)
+    if not new_ledger:
+        await _refuse_if_forgotten(services, known)
     if known.stage is BatchStage.RECORDING:  # its process died before it was accepted
         return await send_accepted(services, await accept_again(services, known, access), access, inner, wait)
     return await send(services, await reopen(services, known), access, inner, wait)
 
 
-async def retry(services: Services, batch: str, wait: Wait = _NO_WAIT) -> Summary:
+async def retry(
+    services: Services, batch: str, wait: Wait = _NO_WAIT, *, new_ledger: bool = False
+) -> Summary:
     """Send the rows of requests that were refused for good again, under new ids.
 
     Before that the server's list is read whole: an id that it holds after all is taken over instead.
@@ -72,7 +89,9 @@ async def retry(services: Services, batch: str, wait: Wait = _NO_WAIT) -> Summar
     """
     access, inner = sending_access(services.settings)
     known = await find(services.ledger, batch)
-    _check_same_server(known, access)
+    _check_workable(known, access)
+    if not new_ledger:
+        await _refuse_if_forgotten(services, known)
     accepted = await reopen(services, known)
     async with services.lease(known.batch) as lease:
         async with open_api(services, access) as api:
@@ -93,9 +112,9 @@ async def refresh(services: Services, batch: str | None, wait: Wait = _NO_WAIT) 
     known = await find(
         services.ledger,
         batch,
-        is_wanted=lambda b: _is_of(b, access) and b.stage is BatchStage.ACCEPTED,
+        is_wanted=lambda b: _is_of(b, access) and b.stage is BatchStage.ACCEPTED and not b.pruned_at,
     )
-    _check_same_server(known, access)
+    _check_workable(known, access)
     accepted = await reopen(services, known)
     async with open_api(services, access) as api:
         reading = await read_open(api, known)
@@ -110,7 +129,7 @@ async def decide(services: Services, batch: str, *, approve: bool, message: str)
         raise UsageError('the message is blank; say why, for example --message "checked against the list"')
     access = checker_access(services.settings)
     known = await find(services.ledger, batch)
-    _check_same_server(known, access)
+    _check_workable(known, access)
     accepted = await reopen(services, known)
     async with open_api(services, access) as api:
         desk = Desk(view=api.view(), ledger=services.ledger, batch=known)
@@ -142,7 +161,10 @@ def _is_of(batch: Batch, access: Access) -> bool:
     return (batch.base_url, batch.org_id) == (access.base_url, access.org_id)
 
 
-def _check_same_server(batch: Batch, access: Access) -> None:
+def _check_workable(batch: Batch, access: Access) -> None:
+    """Refuse to work on a batch of another server, and on one that was pruned."""
+    if batch.pruned_at:
+        raise PrunedBatch(batch.batch, at=batch.pruned_at)
     if not _is_of(batch, access):
         raise UsageError(
             f"batch {batch.batch} belongs to {batch.base_url}, organisation {batch.org_id or 'none'}; "
@@ -153,4 +175,6 @@ def _check_same_server(batch: Batch, access: Access) -> None:
 async def show(services: Services, batch: str | None) -> Summary:
     """Return a batch's figures from the ledger alone."""
     known = await find(services.ledger, batch)
+    if known.pruned_at:
+        return summary_of_pruned(known, services.batch_folder(known.batch))
     return await services.ledger.read(summarise, known, services.batch_folder(known.batch))

@@ -7,6 +7,7 @@ from typing import Final
 from batch_issuer.acceptance import Accepted
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.errors import PrunedBatch
 from batch_issuer.gateway import AnswerKind
 from batch_issuer.ledger.batches import find_batch, update_batch
 from batch_issuer.reports import Ending, Summary, reports_lock, write_reports
@@ -61,6 +62,9 @@ async def report(
         await lease.renew()
     note = services.ledger.write if lease is None else lease.write
     async with reports_lock(accepted.folder, batch, services.clock):
+        present = await services.ledger.read(find_batch, batch)
+        if present is not None and present.pruned_at:  # meanwhile
+            raise PrunedBatch(batch, at=present.pruned_at)
         began = services.clock.uptime()
         summary = await asyncio.to_thread(write)
         fields = {"batch": batch, "count": summary.rows_out, "code": int(summary.exit_code)}

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from batch_issuer.clock import parse_span
 from batch_issuer.errors import SettingsError
 from batch_issuer.notify_settings import Threshold, check_addresses, check_time_of_day, secrets_in
 
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     notify_digest_at: str | None = Field(None, description="HH:MM from which the day's digest is told")
     notify_attach: bool = Field(default=True, description="attach rejects.csv or failed.csv to notices")
     metrics_file: Path | None = Field(None, description="where each run leaves its metrics, for Prometheus")
+    retention: str | None = Field(None, description="how old what `prune` removes must be, like 90d")
 
     @classmethod
     def settings_customise_sources(
@@ -120,6 +122,13 @@ class Settings(BaseSettings):
         if path is not None and re.fullmatch(r"/[A-Za-z0-9._~/-]*", path) is None:
             raise ValueError(f"write it as a path like {WORKFLOW_PATH}")
         return path
+
+    @field_validator("retention")
+    @classmethod
+    def _span(cls, retention: str | None) -> str | None:
+        if retention is not None:
+            parse_span(retention)
+        return retention
 
     @field_validator("ledger")
     @classmethod

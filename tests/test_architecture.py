@@ -23,7 +23,7 @@ LEVELS = (
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},
-    {"pipeline", "dry_run"},
+    {"pipeline", "dry_run", "housekeeping"},
     {"inbox"},
     {"cli"},
     {"__main__"},

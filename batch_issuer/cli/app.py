@@ -14,12 +14,15 @@ import typer
 from batch_issuer import __version__
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli import (
+    backup,
     batches,
     decide,
     demo,
+    export,
     inbox,
     issue,
     plan,
+    prune,
     refresh,
     resume,
     retry,
@@ -44,6 +47,7 @@ app = typer.Typer(
 for module in (
     *(validate, plan, issue, inbox, resume, retry, refresh, decide),
     *(batches, show, template, sandbox, demo),
+    *(prune, export, backup),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 

@@ -57,6 +57,7 @@ def _print_batches(known: "Sequence[Batch]", *, as_json: bool) -> None:
                     "started_at": batch.started_at,
                     "finished_at": batch.finished_at,
                     "exit_code": batch.exit_code,
+                    "pruned_at": batch.pruned_at,
                 }
                 for batch in known
             ]
@@ -69,9 +70,8 @@ def _print_batches(known: "Sequence[Batch]", *, as_json: bool) -> None:
     for batch in known:
         code = "-" if batch.exit_code is None else str(int(batch.exit_code))
         name = f" ({batch.name})" if batch.name else ""
-        typer.echo(
-            f"{batch.batch:<24}{batch.rows:>12,}  {batch.stage:<10}{code:>5}  {batch.input_name}{name}"
-        )
+        stage = "pruned" if batch.pruned_at else batch.stage
+        typer.echo(f"{batch.batch:<24}{batch.rows:>12,}  {stage:<10}{code:>5}  {batch.input_name}{name}")
     typer.echo("\nNext: batch-issuer show BATCH")
 
 

@@ -77,6 +77,10 @@ DelimiterOption = Annotated[
 NoCheckBadges = Annotated[
     bool, typer.Option("--no-check-badges", help="Don't ask the server whether the badges can be issued.")
 ]
+NewLedger = Annotated[
+    bool,
+    typer.Option("--new-ledger", help="Go on beside batches that were sent with another ledger."),
+]
 SheetOption = Annotated[
     str | None,
     typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook, default the first."),

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -45,13 +46,19 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
     print_problems(summary.problems)
     print_reading(batch.form, batch.warnings)
     print_repairs(batch.repairs)
-    typer.echo(f"\nFiles in {summary.folder}/")
-    files = ((name, what) for name, what in _FILES.items() if (summary.folder / name).exists())
-    for name, what in files:
-        typer.echo(f"  {name:<20} {what}")
+    if not batch.pruned_at:
+        print_files(summary.folder)
     if summary.next_command:
         corrected = "after correcting the invalid rows, " if " issue " in summary.next_command else ""
         typer.echo(f"\nNext: {corrected}{summary.next_command}")
+
+
+def print_files(folder: Path) -> None:
+    """Print which files a batch has, and what each is."""
+    typer.echo(f"\nFiles in {folder}/")
+    files = ((name, what) for name, what in _FILES.items() if (folder / name).exists())
+    for name, what in files:
+        typer.echo(f"  {name:<20} {what}")
 
 
 def print_badges(badges: Mapping[str, str]) -> None:
@@ -101,6 +108,15 @@ def _outcome_rows(counts: Mapping[Outcome, int]) -> Iterable[tuple[str, int, str
     for outcome, words in OUTCOME_WORDS.items():
         if counts.get(outcome):
             yield outcome.value, counts[outcome], words
+
+
+def size(count: int) -> str:
+    """Write a number of bytes the way people say it."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    value, place = float(count), 0
+    while value >= 1000 and place < len(units) - 1:  # noqa: PLR2004 - what k, M and G mean
+        value, place = value / 1000, place + 1
+    return f"{value:.1f} {units[place]}" if place else f"{count} B"
 
 
 def duration(seconds: float) -> str:

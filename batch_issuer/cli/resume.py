@@ -10,6 +10,7 @@ def command(
     batch: o.OptionalBatch = None,
     concurrency: o.Concurrency = None,
     rate: o.Rate = None,
+    new_ledger: o.NewLedger = False,
     wait: o.WaitOption = 0,
     as_json: o.AsJson = False,
 ) -> None:
@@ -19,4 +20,9 @@ def command(
     from batch_issuer.tracking import Wait
 
     settings = settings_for(context, concurrency=concurrency, rate=rate)
-    send(context, settings, lambda services: resume(services, batch, Wait(seconds=wait)), as_json=as_json)
+    send(
+        context,
+        settings,
+        lambda services: resume(services, batch, Wait(seconds=wait), new_ledger=new_ledger),
+        as_json=as_json,
+    )

@@ -12,6 +12,7 @@ def command(
     batch: Annotated[str, typer.Argument(metavar="BATCH", help="The batch.")],
     concurrency: o.Concurrency = None,
     rate: o.Rate = None,
+    new_ledger: o.NewLedger = False,
     wait: o.WaitOption = 0,
     as_json: o.AsJson = False,
 ) -> None:
@@ -21,4 +22,9 @@ def command(
     from batch_issuer.tracking import Wait
 
     settings = settings_for(context, concurrency=concurrency, rate=rate)
-    send(context, settings, lambda services: retry(services, batch, Wait(seconds=wait)), as_json=as_json)
+    send(
+        context,
+        settings,
+        lambda services: retry(services, batch, Wait(seconds=wait), new_ledger=new_ledger),
+        as_json=as_json,
+    )

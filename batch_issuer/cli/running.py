@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import gc
+import logging
 import os
 import signal
 import sys

@@ -1,7 +1,7 @@
 """The border to the database: the durable record of batches, requests and attempts."""
 
 from batch_issuer.ledger.batches import Batch, BatchStage
-from batch_issuer.ledger.database import Ledger, Query, ledger_exists, open_ledger
+from batch_issuer.ledger.database import Ledger, Query, copy_ledger, ledger_exists, open_ledger
 from batch_issuer.ledger.databases import Run
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
@@ -27,6 +27,7 @@ __all__ = [
     "Sending",
     "Transition",
     "Unsent",
+    "copy_ledger",
     "ledger_exists",
     "open_journal",
     "open_ledger",

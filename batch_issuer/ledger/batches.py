@@ -68,6 +68,12 @@ class Batch:
     """Whether the file and its reports are there, and nothing is left to do."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many rows had which outcome when its files were last written."""
+    pruned_at: str = ""
+    """Since when only what guards its customers and content is kept."""
+    pruning: int = 0
+    """1 while something of it is still to be removed from the ledger."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """What became of its rows, as it stood when the batch was pruned."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -82,6 +88,7 @@ class Batch:
                 "repairs": json.loads(facts["repairs"] or "{}"),
                 "badges": json.loads(facts["badges"] or "{}"),
                 "counts": json.loads(facts["counts"] or "{}"),
+                "figures": json.loads(facts["figures"] or "{}"),
                 "warnings": tuple(json.loads(facts["warnings"] or "[]")),
                 "exit_code": None if code is None else ExitCode(code),
                 "inbox_moved": bool(facts["inbox_moved"]),

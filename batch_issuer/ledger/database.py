@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -11,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable
-from batch_issuer.ledger.databases import Database, Run, database_exists, open_database
+from batch_issuer.ledger.databases import Database, Run, copy_database, database_exists, open_database
 from batch_issuer.ledger.dialects import reason_of
+from batch_issuer.tasks import see_through
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,6 +73,14 @@ class Ledger:
 
             yield write_in_turn
 
+    async def give_back(self, *, seconds: float) -> int:
+        """Give space back to the disk, where that takes so many seconds at most; return the bytes.
+
+        A server does that by itself, in its own time.
+        """
+        with _translated():
+            return await see_through(asyncio.to_thread(self._database.give_back, seconds))
+
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Hold one consistent view, for use in a thread."""
@@ -95,6 +105,14 @@ async def open_ledger(url: str, clock: Clock = _MACHINE) -> AsyncIterator[Ledger
 def ledger_exists(url: str) -> bool:
     """Tell whether there is a ledger to open; opening one makes it."""
     return database_exists(url)
+
+
+def copy_ledger(url: str, target: Path, *, on_pages: Callable[[], None]) -> None:
+    """Copy a ledger that is a file into an empty file while others use it, neither opened nor migrated.
+
+    `on_pages` may raise to stop. Raises UsageError where it can't be read, or is damaged.
+    """
+    copy_database(url, target, on_pages=on_pages)
 
 
 @contextmanager

@@ -142,6 +142,8 @@ class Carrier:
     holder: RequestId
     batch: BatchId
     request: RequestRows
+    is_pruned: bool
+    """Whether its batch was pruned: nothing can be done about it any more."""
 
 
 def iterate_carriers(connection: Connection, holders: Sequence[RequestId]) -> Iterator[Carrier]:
@@ -153,6 +155,7 @@ def iterate_carriers(connection: Connection, holders: Sequence[RequestId]) -> It
                 holder=RequestId(facts["holder"]),
                 batch=BatchId(facts["batch"]),
                 request=RequestRows.from_row(facts),
+                is_pruned=bool(facts["pruned_at"]),
             )
 
 
@@ -167,4 +170,8 @@ def _carriers(holders: Sequence[RequestId]) -> Select[tuple[object, ...]]:
     line = line.union_all(
         select(line.c.holder, heir.c.request_id).join(heir, heir.c.origin == line.c.request_id)
     )
-    return requests_with_rows.add_columns(line.c.holder).join(line, line.c.request_id == _known.request_id)
+    return (
+        requests_with_rows.add_columns(line.c.holder, tables.batches.c.pruned_at)
+        .join(line, line.c.request_id == _known.request_id)
+        .join(tables.batches, tables.batches.c.batch == _known.batch)
+    )

@@ -55,6 +55,9 @@ batches = Table(
     _text("inbox_place"),
     _count("inbox_moved"),
     _text("counts"),
+    _text("pruned_at"),
+    _count("pruning"),
+    _text("figures"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
     Index("batches_by_inbox_file", "inbox_file"),
 )

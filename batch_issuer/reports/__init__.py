@@ -3,6 +3,7 @@
 from batch_issuer.reports.figures import summarise
 from batch_issuer.reports.lock import reports_lock
 from batch_issuer.reports.page import OUTCOME_WORDS
+from batch_issuer.reports.pruned import figures_of, summary_of_pruned
 from batch_issuer.reports.requests_file import shown_state
 from batch_issuer.reports.row_files import original_line, original_rows_file, problem_text
 from batch_issuer.reports.summary import ProblemTally, Summary, problem_json
@@ -13,6 +14,7 @@ __all__ = [
     "Ending",
     "ProblemTally",
     "Summary",
+    "figures_of",
     "original_line",
     "original_rows_file",
     "problem_json",
@@ -20,5 +22,6 @@ __all__ = [
     "reports_lock",
     "shown_state",
     "summarise",
+    "summary_of_pruned",
     "write_reports",
 ]

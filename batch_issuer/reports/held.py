@@ -30,6 +30,8 @@ class HeldFate:
     batch: BatchId
     record: RequestRecord
     outcome: Outcome
+    is_pruned: bool = False
+    """Whether that batch was pruned: it can't be taken up again."""
 
     @property
     def is_in_vain(self) -> bool:
@@ -46,6 +48,8 @@ class HeldFate:
         match self.outcome:
             case Outcome.NOT_SENT:
                 return f"not sent there yet: `batch-issuer resume {self.batch}` sends it"
+            case Outcome.FAILED if self.record.is_retriable and self.is_pruned:
+                return "failed there: issue it in a file of its own where it is still wanted"
             case Outcome.FAILED if self.record.is_retriable:
                 return f"failed there: `batch-issuer retry {self.batch}` sends it again"
             case Outcome.FAILED:
@@ -127,7 +131,14 @@ class HeldAccounts:
             is_carried = np.isin(customers, carrier.request.customers)
             for outcome, is_so in _outcomes(carrier.request, customers[is_carried]):
                 fate_of[here[is_carried][is_so]] = len(fates)
-                fates.append(HeldFate(batch=carrier.batch, record=carrier.request.record, outcome=outcome))
+                fates.append(
+                    HeldFate(
+                        batch=carrier.batch,
+                        record=carrier.request.record,
+                        outcome=outcome,
+                        is_pruned=carrier.is_pruned,
+                    )
+                )
         return fates, fate_of
 
 

@@ -119,6 +119,7 @@ class Summary:
             "next_command": self.next_command,
             "folder": str(self.folder),
             "settings": dict(batch.settings),
+            **({"pruned_at": batch.pruned_at} if batch.pruned_at else {}),
         }
 
 

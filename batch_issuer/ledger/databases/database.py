@@ -19,6 +19,10 @@ class Run(Protocol):
         """Run one query; what it wrote is durable when this returns."""
 
 
+def _nothing(_: float) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """An open database, its tables up to date."""
@@ -40,6 +44,8 @@ class Database:
     """How many transactions of one process may write at once."""
     gap: float = 0.0
     """Seconds that one of many writes in a row leaves to other processes."""
+    give_back: Callable[[float], int] = _nothing
+    """Gives the space of what was deleted back to the disk, in so many seconds at most; returns the bytes."""
     timeline: int = 0
     """Changes where the database may have lost committed work: it was restored, or a standby took over."""
 

@@ -1,7 +1,8 @@
 """Opens the database that a URL names."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -11,6 +12,7 @@ from batch_issuer.errors import UsageError
 from batch_issuer.ledger.databases.database import Database
 from batch_issuer.ledger.databases.postgresql import open_postgresql
 from batch_issuer.ledger.databases.sqlite import file_of, open_sqlite
+from batch_issuer.ledger.databases.sqlite_backup import copy_file
 
 
 @asynccontextmanager
@@ -30,6 +32,11 @@ def database_exists(url: str) -> bool:
     """Tell whether there is a database to open; opening a file makes it."""
     parsed = _parsed(url)
     return _is_postgresql(parsed) or file_of(parsed).is_file()
+
+
+def copy_database(url: str, target: Path, *, on_pages: Callable[[], None]) -> None:
+    """Copy a database that is a file into an empty file, as `copy_file` does."""
+    copy_file(file_of(_parsed(url)), target, on_pages=on_pages)
 
 
 def _parsed(url: str) -> URL:

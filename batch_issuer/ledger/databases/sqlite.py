@@ -18,8 +18,10 @@ from batch_issuer.clock import Clock
 from batch_issuer.errors import UsageError
 from batch_issuer.ledger.databases.database import Database
 from batch_issuer.ledger.databases.migrating import migrate
+from batch_issuer.ledger.databases.sqlite_backup import forget_since_backup, is_backup
 from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code
 from batch_issuer.ledger.databases.sqlite_place import prepare_place, without_links
+from batch_issuer.ledger.databases.sqlite_space import give_back
 from batch_issuer.ledger.databases.sqlite_threads import IN_TURN, NOW, Threads, open_writer
 from batch_issuer.ledger.databases.sqlite_users import Users, one_at_a_time
 from batch_issuer.tasks import see_through
@@ -73,6 +75,7 @@ async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
             now=lambda _: clock.now(),  # all who share a file are on one machine
             writers=1,  # they queue here instead of polling the file's lock
             gap=_GAP,
+            give_back=partial(give_back, file),
         )
 
 
@@ -134,10 +137,15 @@ def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> N
         with one_at_a_time(file.parent):
             is_current = look_at(file, str(path), is_alone=users.is_alone())
             users.share()
-            writing = {} if is_current else {"writing": IN_TURN}
-            with engine.connect().execution_options(**writing) as connection, connection.begin():
+            with engine.connect() as connection, connection.begin():
+                is_restored = is_backup(connection)
+            if is_current and not is_restored:
+                return
+            with engine.connect().execution_options(writing=IN_TURN) as connection, connection.begin():
                 if not is_current:
                     migrate(connection)
+                if is_restored:
+                    forget_since_backup(connection)
     except SQLAlchemyError as exc:
         error = getattr(exc, "orig", None)
         advice = _ADVICE.get(primary_code(error), "")

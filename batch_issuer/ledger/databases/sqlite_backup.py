@@ -1,0 +1,74 @@
+"""Copies a ledger's file while others write it, and takes a copy that was restored for what it is.
+
+A restored ledger does not know what was sent since it was copied. So a copy carries a mark, and whoever
+opens it as a ledger first has it forget what can't be relied on any more.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, update
+
+from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.stages import Stage
+from batch_issuer.errors import UsageError
+from batch_issuer.ledger import tables
+
+_MARK: Final = 1
+"""The `user_version` of a copy that nobody has opened as a ledger yet; a ledger has 0."""
+_PAGES: Final = 2_000
+"""8 MB at once, between two looks at whether to stop."""
+_OTHER_TIMELINE: Final = -1
+"""That of no file: what seems unsent is looked up before it is sent."""
+
+
+def copy_file(source: Path, target: Path, *, on_pages: Callable[[], None]) -> None:
+    """Copy a ledger's file, as it is at this moment, into an empty file; nobody waits for it.
+
+    `on_pages` is called again and again, and may raise to stop. Raises UsageError where the file can't be
+    read, or turns out to be damaged.
+    """
+    try:
+        with closing(_reading(source)) as ledger, closing(sqlite3.connect(target)) as copy:
+            ledger.execute("BEGIN")
+            # one view for the whole copy: else it would begin anew whenever somebody writes meanwhile
+            ledger.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            ledger.backup(copy, pages=_PAGES, progress=lambda *_: on_pages())
+            copy.isolation_level = None
+            copy.execute("PRAGMA journal_mode=DELETE").fetchone()  # one file, without a log beside it
+            found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise UsageError(f"the ledger {source} is damaged ({found}); no backup of it was kept")
+            copy.execute(f"PRAGMA user_version={_MARK}")
+    except sqlite3.Error as exc:
+        raise UsageError(f"the ledger {source} can't be copied ({exc})") from exc
+
+
+def _reading(source: Path) -> sqlite3.Connection:
+    # nothing is migrated, and nothing written: a backup comes before an upgrade
+    return sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def is_backup(connection: Connection) -> bool:
+    """Tell whether a file is a copy that nobody has opened as a ledger yet."""
+    return bool(connection.exec_driver_sql("PRAGMA user_version").scalar_one() == _MARK)
+
+
+def forget_since_backup(connection: Connection) -> None:
+    """Have a restored ledger forget what may have changed since it was copied.
+
+    What seems unsent is looked up before it is sent. What was refused may have been retried, under an id
+    that is not known here: it counts as failed beyond retry, so that no other batch issues it either.
+    """
+    known = tables.requests.c
+    connection.execute(update(tables.batches).values(timeline=_OTHER_TIMELINE))
+    connection.execute(
+        update(tables.requests)
+        .where(known.stage == Stage.REFUSED)
+        .values(stage=Stage.SUBMITTED, outcome=Outcome.FAILED, is_final=1)
+    )
+    connection.execute(update(tables.requests).where(known.outcome == Outcome.FAILED).values(is_definite=0))
+    connection.exec_driver_sql("PRAGMA user_version=0")
