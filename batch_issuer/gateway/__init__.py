@@ -10,6 +10,7 @@ from batch_issuer.gateway.access import (
 )
 from batch_issuer.gateway.answers import Answer, AnswerKind, Page
 from batch_issuer.gateway.client import Client, open_client
+from batch_issuer.gateway.reaching import Reach, Reached, reach
 
 __all__ = [
     "Access",
@@ -18,9 +19,12 @@ __all__ = [
     "Client",
     "InnerCall",
     "Page",
+    "Reach",
+    "Reached",
     "checker_access",
     "normal_url",
     "open_client",
+    "reach",
     "read_access",
     "sending_access",
 ]

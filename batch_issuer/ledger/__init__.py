@@ -1,8 +1,8 @@
 """The border to the database: the durable record of batches, requests and attempts."""
 
 from batch_issuer.ledger.batches import Batch, BatchStage
-from batch_issuer.ledger.database import Ledger, Query, ledger_exists, open_ledger
-from batch_issuer.ledger.databases import Run
+from batch_issuer.ledger.database import Ledger, Query, examine_ledger, ledger_exists, open_ledger
+from batch_issuer.ledger.databases import Examined, Run
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
 from batch_issuer.ledger.request_rows import RequestRows
@@ -15,6 +15,7 @@ __all__ = [
     "Answered",
     "Batch",
     "BatchStage",
+    "Examined",
     "Journal",
     "LeaseKey",
     "Ledger",
@@ -27,6 +28,7 @@ __all__ = [
     "Sending",
     "Transition",
     "Unsent",
+    "examine_ledger",
     "ledger_exists",
     "open_journal",
     "open_ledger",

@@ -11,7 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable
-from batch_issuer.ledger.databases import Database, Run, database_exists, open_database
+from batch_issuer.ledger.databases import (
+    Database,
+    Examined,
+    Run,
+    database_exists,
+    examine_database,
+    open_database,
+)
 from batch_issuer.ledger.dialects import reason_of
 
 P = ParamSpec("P")
@@ -95,6 +102,14 @@ async def open_ledger(url: str, clock: Clock = _MACHINE) -> AsyncIterator[Ledger
 def ledger_exists(url: str) -> bool:
     """Tell whether there is a ledger to open; opening one makes it."""
     return database_exists(url)
+
+
+def examine_ledger(url: str, *, seconds: float) -> Examined:
+    """Look at a ledger without making or changing it; damage of a file is looked for some seconds at most.
+
+    Raises what `open_ledger` would.
+    """
+    return examine_database(url, seconds=seconds)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from sqlalchemy.exc import ArgumentError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import UsageError
-from batch_issuer.ledger.databases.database import Database
-from batch_issuer.ledger.databases.postgresql import open_postgresql
-from batch_issuer.ledger.databases.sqlite import file_of, open_sqlite
+from batch_issuer.ledger.databases.database import Database, Examined
+from batch_issuer.ledger.databases.postgresql import examine_postgresql, open_postgresql
+from batch_issuer.ledger.databases.sqlite import examine_sqlite, file_of, open_sqlite
 
 
 @asynccontextmanager
@@ -30,6 +30,15 @@ def database_exists(url: str) -> bool:
     """Tell whether there is a database to open; opening a file makes it."""
     parsed = _parsed(url)
     return _is_postgresql(parsed) or file_of(parsed).is_file()
+
+
+def examine_database(url: str, *, seconds: float) -> Examined:
+    """Look at the database that a URL names, and make and change nothing; damage is looked for some seconds.
+
+    Raises what opening it would.
+    """
+    parsed = _parsed(url)
+    return examine_postgresql(parsed) if _is_postgresql(parsed) else examine_sqlite(parsed, seconds=seconds)
 
 
 def _parsed(url: str) -> URL:
