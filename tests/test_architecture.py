@@ -22,7 +22,7 @@ LEVELS = (
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},
-    {"pipeline", "dry_run"},
+    {"pipeline", "dry_run", "diagnosis"},
     {"cli"},
     {"__main__"},
 )

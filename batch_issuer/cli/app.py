@@ -15,6 +15,7 @@ from batch_issuer.cli import (
     batches,
     decide,
     demo,
+    doctor,
     issue,
     plan,
     refresh,
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 for module in (
     *(validate, plan, issue, resume, retry, refresh, decide),
-    *(batches, show, template, sandbox, demo),
+    *(batches, show, template, sandbox, demo, doctor),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 

@@ -1,7 +1,14 @@
 """The border to the database: the durable record of batches, requests and attempts."""
 
 from batch_issuer.ledger.batches import Batch, BatchStage
-from batch_issuer.ledger.database import Ledger, Query, examine_ledger, ledger_exists, open_ledger
+from batch_issuer.ledger.database import (
+    Ledger,
+    Query,
+    examine_ledger,
+    ledger_exists,
+    ledger_file,
+    open_ledger,
+)
 from batch_issuer.ledger.databases import Examined, Run
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
@@ -30,6 +37,7 @@ __all__ = [
     "Unsent",
     "examine_ledger",
     "ledger_exists",
+    "ledger_file",
     "open_journal",
     "open_ledger",
 ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from batch_issuer.ledger.databases import (
     Examined,
     Run,
     database_exists,
+    database_file,
     examine_database,
     open_database,
 )
@@ -102,6 +104,11 @@ async def open_ledger(url: str, clock: Clock = _MACHINE) -> AsyncIterator[Ledger
 def ledger_exists(url: str) -> bool:
     """Tell whether there is a ledger to open; opening one makes it."""
     return database_exists(url)
+
+
+def ledger_file(url: str) -> Path | None:
+    """Return the file of a ledger, or None for one on a server."""
+    return database_file(url)
 
 
 def examine_ledger(url: str, *, seconds: float) -> Examined:

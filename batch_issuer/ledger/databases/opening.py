@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -39,6 +40,12 @@ def examine_database(url: str, *, seconds: float) -> Examined:
     """
     parsed = _parsed(url)
     return examine_postgresql(parsed) if _is_postgresql(parsed) else examine_sqlite(parsed, seconds=seconds)
+
+
+def database_file(url: str) -> Path | None:
+    """Return the file of a database, or None for a database on a server."""
+    parsed = _parsed(url)
+    return None if _is_postgresql(parsed) else file_of(parsed)
 
 
 def _parsed(url: str) -> URL:
