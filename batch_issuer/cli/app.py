@@ -26,7 +26,7 @@ from batch_issuer.cli import (
     template,
     validate,
 )
-from batch_issuer.cli.options import GlobalOptions, LogFormat
+from batch_issuer.cli.options import GlobalOptions, LogFormat, refuse_password
 from batch_issuer.errors import BatchIssuerError
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ def global_options(
     ] = False,
 ) -> None:
     """Issue badges to a spreadsheet of customers, and account for every row."""
+    refuse_password(ledger)
     verbosity = -1 if quiet else verbose
     context.obj = GlobalOptions(
         config=config, ledger=ledger, output=output, log_format=log_format, verbosity=verbosity

@@ -30,7 +30,7 @@ def check_clock(heard: Heard | None) -> Finding:
     if apart > _NOTICEABLE:
         harm = "times in files, ages of requests and dates of badges are off by as much"
         return warning("clock", f"{found}: {harm}", "set the clock (NTP)")
-    return ok("clock", f"agrees with the server's to {_NOTICEABLE.seconds} s")
+    return ok("clock", f"agrees with the server's within {_NOTICEABLE.seconds} s")
 
 
 def _spoken(apart: timedelta) -> str:
