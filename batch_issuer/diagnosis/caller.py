@@ -113,7 +113,9 @@ def _judge_refusal(caller: Caller, answer: Answer) -> Finding:
             advice = "check BASE_URL, and whether a proxy or a login page stands between"
             return problem(caller.check, found, advice, code=away)
         case _:
-            return problem(caller.check, f"no useful answer: {said}", "try again later", code=away)
+            status = f" (HTTP {answer.http_status})" if answer.http_status else ""
+            advice = "try again later; where it stays so, ask whoever runs the server"
+            return problem(caller.check, f"no useful answer{status}: {said}", advice, code=away)
 
 
 async def check_pages(services: Services, access: Access, first: Page) -> Findings:

@@ -24,12 +24,19 @@ from batch_issuer.ledger import ledger_file
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
 
-_SPARE_SECONDS: Final = 10.0
+_SPARE_SECONDS: Final = 2.0
+"""Calls may take so much longer than TIMEOUT, all together; before them, the server is looked for in 10 s."""
 _PLACES: Final = ("output", "disk", "ledger", "batches")
 _WAY: Final = ("server", "certificate")
 
 
-async def examine(survey: Survey, *, clock: Clock, trusted: ssl.SSLContext | None = None) -> Findings:
+async def examine(
+    survey: Survey,
+    *,
+    clock: Clock,
+    trusted: ssl.SSLContext | None = None,
+    spare_seconds: float = _SPARE_SECONDS,
+) -> Findings:
     """Run every check, in some seconds more than TIMEOUT. Only reads are called, and nothing is changed.
 
     A file is written to the output folder and deleted, and each call takes its turn in the ledger's pace.
@@ -39,13 +46,13 @@ async def examine(survey: Survey, *, clock: Clock, trusted: ssl.SSLContext | Non
     findings = check_settings(survey)
     if settings is None:
         return [*findings, *none_checked("the settings can't be read", *_PLACES, *_WAY, *CALLS)]
-    deadline = Deadline(at=asyncio.get_running_loop().time() + settings.timeout + _SPARE_SECONDS)
     (places, is_usable), (way, is_reached) = await asyncio.gather(
         _check_places(survey, settings), _check_way(survey, settings, clock, trusted)
     )
     findings += [*places, *way]
     if is_reached:
         async with _open_for_calls(settings, clock, uses_ledger=is_usable) as services:
+            deadline = Deadline(at=asyncio.get_running_loop().time() + settings.timeout + spare_seconds)
             findings += await check_calls(survey, services, deadline)
     else:
         findings += none_checked("the server can't be reached", *CALLS)

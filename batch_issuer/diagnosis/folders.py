@@ -30,7 +30,8 @@ def _check_output(output: Path) -> Finding:
         _try_out(output)
         return ok("output", f"{output} can be written")
     above = _existing(output)
-    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+    by_whom_we_are = os.access in os.supports_effective_ids
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK, effective_ids=by_whom_we_are)):
         return problem("output", str(OutputNotWritable(output, f"{above} can't be written")))
     return ok("output", f"{output} is not there yet; the first command makes it")
 
@@ -55,15 +56,17 @@ def _try_out(folder: Path) -> None:
 def _check_disks(folders: Iterable[Path]) -> Iterator[Finding]:
     """Check each disk once."""
     disks = {folder.stat().st_dev: folder for folder in map(_existing, folders)}
-    for folder in disks.values():
-        free = shutil.disk_usage(folder).free
-        found = f"{free / _UNIT:,.1f} GB free for {folder}"
-        if free < _FULL_BYTES:
-            yield problem("disk", found, "make room: a full disk stops a batch")
-        elif free < _SCARCE_BYTES:
-            yield warning("disk", found, "make room before large files")
-        else:
-            yield ok("disk", found)
+    return (judge_room(shutil.disk_usage(folder).free, folder) for folder in disks.values())
+
+
+def judge_room(free: int, folder: Path) -> Finding:
+    """Say whether so many bytes are enough."""
+    found = f"{free / _UNIT:,.1f} GB free for {folder}"
+    if free < _FULL_BYTES:
+        return problem("disk", found, "make room: a full disk stops a batch")
+    if free < _SCARCE_BYTES:
+        return warning("disk", found, "make room before large files")
+    return ok("disk", found)
 
 
 def _existing(path: Path) -> Path:
