@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from batch_issuer.assembly import Services
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.diagnosis.badges import check_badges
 from batch_issuer.diagnosis.caller import Caller, Met, check_pages, meet
 from batch_issuer.diagnosis.findings import Findings, not_checked, ok, problem
@@ -13,6 +14,8 @@ from batch_issuer.diagnosis.survey import Survey
 from batch_issuer.diagnosis.time_of_day import check_clock
 from batch_issuer.errors import SettingsError
 from batch_issuer.gateway import Access, checker_access, read_access
+
+T = TypeVar("T")
 
 CALLS: Final = ("credentials", "clock", "list", "badges", "submitting", "checker")
 _LOGIN: Final = ("username", "password", "client_key", "client_secret", "ui_auth_token")
@@ -23,6 +26,8 @@ _SUBMITTING: Final = not_checked(
     "no harmless call tells whether the maker may submit, and WORKFLOW_PATH is right",
     "issue a file of one row first",
 )
+_LATE: Final = "no answer was there in time"
+_LATE_ADVICE: Final = "the server is slow, or other programs use up the pace: try again, or raise TIMEOUT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,20 +36,20 @@ class Deadline:
 
     at: float
 
-    async def keep(self, check: str, findings: Awaitable[Findings]) -> Findings:
-        """Return what a check finds, or say that no time was left for it."""
+    async def keep(self, work: Awaitable[T]) -> T | None:
+        """Return what some work brings, or None where it is too late for it."""
         try:
             async with asyncio.timeout_at(self.at):
-                return await findings
+                return await work
         except TimeoutError:
-            advice = "the server is slow, or other programs use up the pace; try again, or raise TIMEOUT"
-            return [not_checked(check, "no time was left", advice)]
+            return None
 
 
 async def check_calls(survey: Survey, services: Services, deadline: Deadline) -> Findings:
     """Check what the maker and the checker may read."""
     maker, path = await _check_maker(survey, services, deadline)
-    return [*maker, *await deadline.keep("checker", _check_checker(survey, services, path))]
+    checker = await deadline.keep(_check_checker(survey, services, path))
+    return [*maker, *(checker or _late("checker"))]
 
 
 def none_checked(reason: str, *checks: str) -> Findings:
@@ -61,24 +66,26 @@ async def _check_maker(survey: Survey, services: Services, deadline: Deadline) -
         lacking = lacking or "what it takes to log in is missing"
     if lacking:
         return none_checked(lacking, *CALLS[:-1]), None
-    met = Met(findings=[])
+    late = problem("credentials", _LATE, _LATE_ADVICE, code=ExitCode.NOT_FINISHED)
+    entered = await deadline.keep(meet(services, Caller(access=access, check="credentials")))
+    met = entered or Met(findings=[late])
+    reads = await _check_reads(services, met, deadline)
+    path = met.access.requests_path if met.access else None
+    return [*met.findings, check_clock(met.heard), *reads, _SUBMITTING], path
 
-    async def enter() -> Findings:
-        nonlocal met
-        met = await meet(services, Caller(access=access, check="credentials"))
-        return met.findings
 
-    findings = await deadline.keep("credentials", enter())
-    findings.append(check_clock(met.heard))
-    if met.access is None or met.heard is None or met.heard.answer.page is None:
-        return [
-            *findings,
-            *none_checked("the server did not let the maker in", "list", "badges"),
-            _SUBMITTING,
-        ], None
-    findings += await deadline.keep("list", check_pages(services, met.access, met.heard.answer.page))
-    findings += await deadline.keep("badges", check_badges(services, met.access))
-    return [*findings, _SUBMITTING], met.access.requests_path
+async def _check_reads(services: Services, met: Met, deadline: Deadline) -> Findings:
+    """Check what else the maker reads, where the list could be read."""
+    first = met.heard.answer.page if met.heard else None
+    if met.access is None or first is None:
+        return none_checked("the list of requests could not be read", "list", "badges")
+    pages = await deadline.keep(check_pages(services, met.access, first))
+    badges = await deadline.keep(check_badges(services, met.access))
+    return [*(pages or _late("list")), *(badges or _late("badges"))]
+
+
+def _late(check: str) -> Findings:
+    return [not_checked(check, _LATE, _LATE_ADVICE)]
 
 
 async def _check_checker(survey: Survey, services: Services, path: str | None) -> Findings:

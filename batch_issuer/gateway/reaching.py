@@ -52,13 +52,15 @@ async def reach(url: str, *, seconds: float, trusted: ssl.SSLContext | None = No
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     context = None if parts.scheme != "https" else trusted or ssl.create_default_context()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        async with asyncio.timeout_at(until):
+            await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
         return Reach(reached=Reached.NO_NAME, reason=_reason(exc, seconds))
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(until):
             return await _connect(host, port, context)
     except ssl.SSLCertVerificationError as exc:
         reached = _CERTIFICATES.get(exc.verify_code, Reached.UNKNOWN_ISSUER)
@@ -74,7 +76,7 @@ async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> Reac
     try:
         certificate = writer.get_extra_info("peercert")
     finally:
-        writer.close()
+        writer.transport.abort()  # nothing was asked: there is no goodbye to wait for
         with suppress(OSError):
             await writer.wait_closed()
     ends = None

@@ -163,6 +163,16 @@ async def test_a_server_that_does_not_answer_is_given_up_in_time(tmp_path: Path)
     assert found.exit_code is ExitCode.NOT_FINISHED
 
 
+async def test_a_server_that_is_too_slow_for_all_calls_counts_as_away(tmp_path: Path) -> None:
+    async with open_checkup(tmp_path) as (checkup, sandbox):
+        checkup.spare_seconds = -4.5
+        sandbox.will(Silence(after_accepting=False), method="GET")
+        found = await checkup.run(**CHECKER)
+    assert found.states["credentials"] is State.PROBLEM
+    assert found.states["list"] is found.states["checker"] is State.NOT_CHECKED
+    assert found.exit_code is ExitCode.NOT_FINISHED
+
+
 async def test_a_list_under_the_other_form_of_the_path_names_the_setting(tmp_path: Path) -> None:
     async with open_checkup(tmp_path, Scenario(base_path=OTHER_PATH)) as (checkup, _):
         found = await checkup.run(**CHECKER)
@@ -264,4 +274,4 @@ async def test_calls_take_their_turns_and_those_without_a_turn_in_time_are_left_
         found = await checkup.run(rate="1", timeout="0.5")
         calls = sandbox.calls["GET requests"] + sandbox.calls["GET badgeMeta/{id}"]
     assert calls == 1
-    assert found.of("badges").found == "no time was left"
+    assert found.of("badges").found == "no answer was there in time"
