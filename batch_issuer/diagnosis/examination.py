@@ -15,11 +15,12 @@ from batch_issuer.assembly import Services, open_services
 from batch_issuer.clock import Clock
 from batch_issuer.diagnosis.calls import CALLS, Deadline, check_calls, none_checked
 from batch_issuer.diagnosis.configuration import check_settings
-from batch_issuer.diagnosis.findings import Finding, Findings
+from batch_issuer.diagnosis.findings import Finding, Findings, problem
 from batch_issuer.diagnosis.folders import check_folders
 from batch_issuer.diagnosis.records import check_ledger
 from batch_issuer.diagnosis.server import check_server
 from batch_issuer.diagnosis.survey import Survey
+from batch_issuer.errors import LedgerUnavailable, UsageError
 from batch_issuer.ledger import ledger_file
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
@@ -51,13 +52,25 @@ async def examine(
     )
     findings += [*places, *way]
     if is_reached:
-        async with _open_for_calls(settings, clock, uses_ledger=is_usable) as services:
-            deadline = Deadline(at=asyncio.get_running_loop().time() + settings.timeout + spare_seconds)
-            findings += await check_calls(survey, services, deadline)
+        findings += await _check_calls(survey, settings, clock, uses_ledger=is_usable, spare=spare_seconds)
     else:
         findings += none_checked("the server can't be reached", *CALLS)
     redact = Redactor(settings.secrets())
     return [_shown(finding, redact) for finding in findings]
+
+
+async def _check_calls(
+    survey: Survey, settings: Settings, clock: Clock, *, uses_ledger: bool, spare: float
+) -> Findings:
+    try:
+        async with _open_for_calls(settings, clock, uses_ledger=uses_ledger) as services:
+            deadline = Deadline(at=asyncio.get_running_loop().time() + settings.timeout + spare)
+            return await check_calls(survey, services, deadline)
+    except (LedgerUnavailable, UsageError) as exc:
+        reason = "the ledger keeps the pace of calls, and can't be used"
+        return [problem("ledger", str(exc), code=exc.exit_code), *none_checked(reason, *CALLS)]
+    except OSError as exc:
+        return none_checked(f"there is no folder for temporary files ({exc.strerror})", *CALLS)
 
 
 async def _check_places(survey: Survey, settings: Settings) -> tuple[Findings, bool]:

@@ -20,7 +20,7 @@ from batch_issuer.ledger import examine_ledger, open_ledger
 from batch_issuer.ledger.databases import file_systems
 from batch_issuer.submission.sent_folders import mark_as_sent
 from tests.conftest import BATCH, ledger_at, make_requests, plan
-from tests.diagnosis.checkup import Checkup, maker_variables, names_in
+from tests.diagnosis.checkup import Checkup, maker_variables, names_in, open_checkup
 from tests.ledger.test_file_systems import line
 from tests.postgresql import Databases, PostgresServer
 
@@ -192,6 +192,26 @@ async def test_a_ledger_on_a_network_file_system_is_a_problem(
     found = await checkup.run()
     assert "is on a network file system (nfs4)" in found.of("ledger").found
     assert not checkup.output.exists()
+
+
+async def test_a_ledger_that_fails_while_calls_are_made_loses_no_line(tmp_path: Path) -> None:
+    async with open_checkup(tmp_path) as (checkup, sandbox):
+        change(await make_ledger(checkup), "drop table pace")
+        found = await checkup.run(rate="1000")
+    assert "the ledger can't be used now (no such table: pace)" in found.lines("ledger")
+    assert found.states["server"] is State.OK
+    assert found.states["credentials"] is State.NOT_CHECKED
+    assert found.exit_code is ExitCode.NOT_FINISHED
+    assert sandbox.calls["GET requests"] == 0
+
+
+async def test_without_a_ledger_and_a_folder_for_temporary_files_no_call_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    async with open_checkup(tmp_path) as (checkup, _):
+        found = await checkup.run()
+    assert "there is no folder for temporary files" in found.of("credentials").found
 
 
 @pytest.mark.postgres
