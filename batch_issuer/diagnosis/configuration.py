@@ -66,7 +66,7 @@ def _check_secrets(survey: Survey) -> Finding:
     files = dict(_secret_files(survey))
     exposed = [f"{name} {path}" for name, path in files.items() if is_open_to_all(path)]
     if exposed:
-        advice = "let its owner alone read it: chmod 600 (in a container mode 0400)"
+        advice = "let its owner alone read it (chmod 600); in a container of one user it may stay"
         return warning("secrets", f"every user can read {', '.join(exposed)}", advice)
     count = len(files)
     return ok("secrets", f"{count} in files that not everybody can read" if count else "none is in a file")

@@ -15,6 +15,7 @@ from tests.gateway.test_reaching import say_nothing
 
 pytestmark = pytest.mark.end_to_end
 
+LOGIN = {"BATCH_ISSUER_USERNAME": "invented", "BATCH_ISSUER_PASSWORD": "invented-1"}
 CHECKS = [
     *("settings", "sending", "secrets", "output", "disk", "ledger", "batches", "server", "certificate"),
     *("credentials", "clock", "list", "badges", "submitting", "checker"),
@@ -72,4 +73,6 @@ async def test_a_private_authority_is_trusted_where_its_file_is_named(
             return (await asyncio.to_thread(terminal.run, "doctor")).stdout
 
     assert "nobody this machine trusts" in await told(authority.serving())
-    assert "is valid until" in await told(authority.serving(), SSL_CERT_FILE=str(authority.file))
+    trusting = await told(authority.serving(), SSL_CERT_FILE=str(authority.file), **LOGIN)
+    assert "is valid until" in trusting
+    assert "the connection broke" in trusting  # a call came through, too, and this server says nothing
