@@ -1,5 +1,6 @@
 """What the server says is told apart: away, not trusted, another API, refused, or fine."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -200,6 +201,56 @@ async def test_a_list_without_pages_is_a_warning(tmp_path: Path) -> None:
         line = (await Checkup(folder=tmp_path, variables=maker_variables(url)).run()).of("list")
     assert line.state is State.WARNING
     assert "every page of the list is the same" in line.found
+
+
+@pytest.mark.parametrize(
+    ("second", "state", "told"),
+    [
+        (web.json_response, State.OK, "can be read: 7 since yesterday"),
+        (lambda _: web.Response(status=500), State.NOT_CHECKED, "page 1 could not be read"),
+    ],
+)
+async def test_a_list_is_read_beyond_its_first_page(
+    tmp_path: Path, second: Callable[[object], web.Response], state: State, told: str
+) -> None:
+    async def page(request: web.Request) -> web.Response:
+        number = request.query.get("PageNo")
+        entry = {"requestId": f"w-{number}", "state": "AdminTask"}
+        document = {"data": [entry], "pagination": {"totalElements": 7}}
+        return second(document) if number == "1" else web.json_response(document)
+
+    async with http_server(page) as url:
+        line = (await Checkup(folder=tmp_path, variables=maker_variables(url)).run()).of("list")
+    assert line.state is state
+    assert told in line.found
+
+
+async def test_without_a_login_the_server_is_reached_and_no_call_is_made(tmp_path: Path) -> None:
+    async with open_checkup(tmp_path) as (checkup, sandbox):
+        found = await checkup.run(password="")
+        assert not sandbox.calls
+    assert found.states["server"] is State.OK
+    assert found.of("credentials").found == "what it takes to log in is missing"
+    assert found.exit_code is ExitCode.USAGE
+
+
+async def test_a_wrong_setting_of_the_checker_leaves_the_maker_checked(tmp_path: Path) -> None:
+    async with open_checkup(tmp_path) as (checkup, _):
+        found = await checkup.run(**{**CHECKER, "checker_password": "", "checker_password_file": "nowhere"})
+    assert found.of("checker").found == "CHECKER_PASSWORD is wrong"
+    assert found.states["credentials"] is State.OK
+
+
+async def test_calls_to_another_machine_without_tls_are_a_warning(tmp_path: Path) -> None:
+    async with open_checkup(tmp_path) as (checkup, sandbox):
+        address = sandbox.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - this machine by another name
+        line = (await checkup.run(base_url=address, allow_http="true")).of("certificate")
+    assert (line.state, line.advice) == (State.WARNING, "use https in BASE_URL")
+
+
+async def test_a_name_that_no_name_server_knows_is_told(tmp_path: Path) -> None:
+    checkup = Checkup(folder=tmp_path, variables=maker_variables("https://api.example.invalid"))
+    assert "no name server knows api.example.invalid" in (await checkup.run()).of("server").found
 
 
 @pytest.mark.parametrize(
