@@ -21,7 +21,7 @@ BatchIssuerError (1)
     └── BatchInUse
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,9 +44,11 @@ class UsageError(BatchIssuerError):
 class SettingsError(UsageError):
     """A setting is missing, wrong, or contradicts another."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        """Join the problems into one line."""
+    def __init__(self, problems: Sequence[str], *, names: Collection[str] = ()) -> None:
+        """Join the problems into one line; `names` are the settings without which there would be none."""
         super().__init__("settings: " + "; ".join(problems))
+        self.problems = tuple(problems)
+        self.names = frozenset(names)
 
 
 class UnknownBatch(UsageError):

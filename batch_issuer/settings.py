@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -221,19 +221,21 @@ def load_settings(
     config: Path | None = None,
     options: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
 ) -> Settings:
-    """Merge file, environment and options into checked settings.
+    """Merge file, environment and options into checked settings, as if those `without` were not given.
 
     Raises SettingsError with every problem in one line; no value of a secret is ever part of it.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    merged = {**_from_file(config), **_from_environment(environ), **given}
+    merged = {**_from_file(config, without), **_from_environment(environ, without), **given}
     try:
-        return Settings(**merged)
+        return Settings(**{name: value for name, value in merged.items() if name not in without})
     except ValidationError as exc:
-        problems = [_explain(error["loc"], error["msg"]) for error in exc.errors(include_url=False)]
-        raise SettingsError(problems) from None
+        errors = exc.errors(include_url=False)
+        problems = [_explain(error["loc"], error["msg"]) for error in errors]
+        raise SettingsError(problems, names={str(error["loc"][0]) for error in errors}) from None
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -243,45 +245,52 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in environ.items() if value != ""}
-    files = {name: environ.get(f"{PREFIX}{name.upper()}_FILE") for name in secret_names()}
-    return _with_secrets(source(), files, where="the environment")
-
-
-def _from_file(config: Path | None) -> dict[str, Any]:
-    if config is None and not DEFAULT_CONFIG.is_file():
-        return {}
+def read_config(config: Path | None) -> tuple[Path, dict[str, Any]]:
+    """Read the file of settings, by default the one that may stand here. Raises SettingsError."""
     path = config or DEFAULT_CONFIG
+    if config is None and not path.is_file():
+        return path, {}
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        return path, tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise SettingsError([f"{path} can't be read ({reason})"]) from exc
+
+
+def _from_environment(environ: Mapping[str, str], without: Collection[str]) -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in environ.items() if value != ""}
+    files = {name: environ.get(f"{PREFIX}{name.upper()}_FILE") for name in secret_names()}
+    return _with_secrets(source(), files, where="the environment", without=without)
+
+
+def _from_file(config: Path | None, without: Collection[str]) -> dict[str, Any]:
+    path, values = read_config(config)
     files = {name: values.pop(f"{name}_file", None) for name in secret_names()}
-    problems = [_unknown(name, path) for name in values if name not in Settings.model_fields]
-    if problems:
-        raise SettingsError(problems)
-    return _with_secrets(values, files, where=str(path))
+    unknown = [name for name in values if name not in {*Settings.model_fields, *without}]
+    if unknown:
+        raise SettingsError([_unknown(name, path) for name in unknown], names=unknown)
+    return _with_secrets(values, files, where=str(path), without=without)
 
 
-def _with_secrets(values: Mapping[str, Any], files: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+def _with_secrets(
+    values: Mapping[str, Any], files: Mapping[str, Any], *, where: str, without: Collection[str]
+) -> dict[str, Any]:
     """Add the secrets that stand in files of their own."""
     found = dict(values)
-    problems = []
+    problems = {}
     for name, path in files.items():
-        if not path:
+        if not path or name in without:
             continue
         secret = _read_secret(path)
         if name in values:
-            problems.append(f"{where} gives both {name.upper()} and {name.upper()}_FILE; keep one of them")
+            problems[name] = f"{where} gives both {name.upper()} and {name.upper()}_FILE; keep one of them"
         elif secret is None:
-            problems.append(f"{name.upper()}_FILE names {path}, which can't be read, or is empty")
+            problems[name] = f"{name.upper()}_FILE names {path}, which can't be read, or is empty"
         else:
             found[name] = secret
     if problems:
-        raise SettingsError(problems)
+        raise SettingsError([*problems.values()], names=problems)
     return found
 
 

@@ -23,7 +23,7 @@ LEVELS = (
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},
-    {"pipeline", "dry_run", "housekeeping"},
+    {"pipeline", "dry_run", "housekeeping", "diagnosis"},
     {"inbox"},
     {"cli"},
     {"__main__"},

@@ -18,6 +18,7 @@ from batch_issuer.cli import (
     batches,
     decide,
     demo,
+    doctor,
     export,
     inbox,
     issue,
@@ -31,7 +32,7 @@ from batch_issuer.cli import (
     template,
     validate,
 )
-from batch_issuer.cli.options import GlobalOptions, LogFormat
+from batch_issuer.cli.options import GlobalOptions, LogFormat, refuse_password
 from batch_issuer.errors import BatchIssuerError
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 for module in (
     *(validate, plan, issue, inbox, resume, retry, refresh, decide),
-    *(batches, show, template, sandbox, demo),
+    *(batches, show, template, sandbox, demo, doctor),
     *(prune, export, backup),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
@@ -82,6 +83,7 @@ def global_options(
     ] = False,
 ) -> None:
     """Issue badges to a spreadsheet of customers, and account for every row."""
+    refuse_password(ledger)
     verbosity = -1 if quiet else verbose
     if isinstance(context.obj, _Invocation):
         context.obj.command = context.invoked_subcommand or ""

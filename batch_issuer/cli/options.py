@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
+
+from batch_issuer.errors import UsageError
 
 
 class LogFormat(StrEnum):
@@ -33,6 +36,19 @@ class GlobalOptions:
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
+
+
+def refuse_password(ledger: str | None) -> None:
+    """Refuse a ledger's URL with a password: what is typed can be read by every user of the machine."""
+    try:
+        holds_password = bool(ledger and urlsplit(ledger).password)
+    except ValueError:
+        return  # no URL: the settings say so
+    if holds_password:
+        raise UsageError(
+            "--ledger holds a password, which every user of this machine could read; "
+            "give the URL as BATCH_ISSUER_LEDGER, or in a file that BATCH_ISSUER_LEDGER_FILE names"
+        )
 
 
 FileArgument = Annotated[

@@ -11,6 +11,7 @@ from batch_issuer.gateway.access import (
 from batch_issuer.gateway.answers import Answer, AnswerKind, Page
 from batch_issuer.gateway.client import Client, open_client
 from batch_issuer.gateway.exchanges import Heard, Operation
+from batch_issuer.gateway.reaching import Reach, Reached, reach
 
 __all__ = [
     "Access",
@@ -21,9 +22,12 @@ __all__ = [
     "InnerCall",
     "Operation",
     "Page",
+    "Reach",
+    "Reached",
     "checker_access",
     "normal_url",
     "open_client",
+    "reach",
     "read_access",
     "sending_access",
 ]

@@ -73,6 +73,8 @@ class Answer:
     """One page; only with OK."""
     badge: Badge | None = None
     """What was looked up; only with OK, and None where the server knows no such badge."""
+    dated: datetime | None = None
+    """The server's time, where it gave a page or refused one and said so."""
 
 
 def read_submission(
@@ -178,13 +180,20 @@ def read_retry_after(value: str | None, *, now: datetime) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
+        until = read_date(value)
+        if until is None:
             return None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
         seconds = (until - now).total_seconds()
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if seconds == seconds else None  # noqa: PLR0124 - NaN
+
+
+def read_date(value: str | None) -> datetime | None:
+    """Read an HTTP date, or return None where it is none."""
+    try:
+        date = parsedate_to_datetime(value or "")
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _named_request(content: Any, redact: Redact) -> ServerRequest | None:  # noqa: ANN401 - any JSON

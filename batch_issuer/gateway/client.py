@@ -19,6 +19,7 @@ from batch_issuer.gateway.access import Access, InnerCall, OAuthClient, other_pa
 from batch_issuer.gateway.answers import (
     Answer,
     AnswerKind,
+    read_date,
     read_decision,
     read_list,
     read_look_up,
@@ -63,6 +64,7 @@ class _Received:
     status: int
     body: bytes = field(repr=False)  # the server sends our credentials back
     retry_after: float | None
+    date: str | None
 
 
 class Client:
@@ -99,6 +101,11 @@ class Client:
     def can_renew(self) -> bool:
         """Whether a 401 may be answered by a fresh token."""
         return self._credentials.can_renew
+
+    async def log_in(self) -> Answer | None:
+        """Fetch a token where one is needed, or return the answer that says why there is none."""
+        proof = await self._credentials.headers()
+        return proof if isinstance(proof, Answer) else None
 
     async def submit(self, request: IssueRequest, inner: InnerCall) -> Answer:
         """POST one request."""
@@ -141,6 +148,7 @@ class Client:
         answer = read_list(
             received.status, received.body, redact=self._redact, retry_after=received.retry_after
         )
+        answer = replace(answer, dated=read_date(received.date))
         return self._name_other_path(answer, self._access.requests_path, "REQUESTS_PATH")
 
     async def look_up_badge(self, badge_meta_id: str) -> Answer:
@@ -228,7 +236,11 @@ class Client:
             ) as response:
                 asked = response.headers.get("Retry-After")
                 retry_after = read_retry_after(asked, now=self._clock.now()) if asked else None
-                return _Received(status=response.status, body=await _read(response), retry_after=retry_after)
+                date_header = response.headers.get("Date")
+                content = await _read(response)
+                return _Received(
+                    status=response.status, body=content, retry_after=retry_after, date=date_header
+                )
         except _NEVER_OPENED as exc:
             return _failure(AnswerKind.NOT_REACHED, "no connection", exc)
         except TimeoutError as exc:

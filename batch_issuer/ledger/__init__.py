@@ -1,8 +1,16 @@
 """The border to the database: the durable record of batches, requests and attempts."""
 
 from batch_issuer.ledger.batches import Batch, BatchStage
-from batch_issuer.ledger.database import Ledger, Query, copy_ledger, ledger_exists, open_ledger
-from batch_issuer.ledger.databases import Run
+from batch_issuer.ledger.database import (
+    Ledger,
+    Query,
+    copy_ledger,
+    examine_ledger,
+    ledger_exists,
+    ledger_file,
+    open_ledger,
+)
+from batch_issuer.ledger.databases import Examined, Run
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
 from batch_issuer.ledger.request_rows import RequestRows
@@ -15,6 +23,7 @@ __all__ = [
     "Answered",
     "Batch",
     "BatchStage",
+    "Examined",
     "Journal",
     "LeaseKey",
     "Ledger",
@@ -28,7 +37,9 @@ __all__ = [
     "Transition",
     "Unsent",
     "copy_ledger",
+    "examine_ledger",
     "ledger_exists",
+    "ledger_file",
     "open_journal",
     "open_ledger",
 ]

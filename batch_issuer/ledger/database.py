@@ -12,7 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import LedgerUnavailable
-from batch_issuer.ledger.databases import Database, Run, copy_database, database_exists, open_database
+from batch_issuer.ledger.databases import (
+    Database,
+    Examined,
+    Run,
+    copy_database,
+    database_exists,
+    database_file,
+    examine_database,
+    open_database,
+)
 from batch_issuer.ledger.dialects import reason_of
 from batch_issuer.tasks import see_through
 
@@ -113,6 +122,19 @@ def copy_ledger(url: str, target: Path, *, on_pages: Callable[[], None]) -> None
     `on_pages` may raise to stop. Raises UsageError where it can't be read, or is damaged.
     """
     copy_database(url, target, on_pages=on_pages)
+
+
+def ledger_file(url: str) -> Path | None:
+    """Return the file of a ledger, or None for one on a server."""
+    return database_file(url)
+
+
+def examine_ledger(url: str, *, seconds: float) -> Examined:
+    """Look at a ledger without making or changing it; damage of a file is looked for some seconds at most.
+
+    Raises what `open_ledger` would.
+    """
+    return examine_database(url, seconds=seconds)
 
 
 @contextmanager

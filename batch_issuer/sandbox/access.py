@@ -32,6 +32,10 @@ class Access:
         self._expiries: dict[str, float] = {}
         self._handed_out = 0
 
+    def change_credentials(self, credentials: Credentials) -> None:
+        """Know these credentials alone from now on."""
+        self._credentials = credentials
+
     def hand_out_token(self, *, key: str, secret: str) -> str:
         """Exchange a key and its secret for a token; raise UnauthenticatedError for a wrong pair."""
         known = self._credentials
@@ -95,6 +99,11 @@ class RateLimit:
             wait = self._passed[0] + _WINDOW_SECONDS - now
             raise TooManyRequestsError(retry_after_seconds=max(1, math.ceil(wait)))
         self._passed.append(now)
+
+
+def basic_header(username: str, password: str) -> str:
+    """Write the Authorization header of a Basic login."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _read_basic(header: str) -> tuple[str, str] | None:

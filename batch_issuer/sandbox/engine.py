@@ -29,6 +29,10 @@ class Engine:
         self._records: dict[str, Record] = {}
         self._due: list[tuple[float, int, str]] = []
 
+    def revoke(self, authorization: str) -> None:
+        """Refuse every later inner call that carries this Authorization header."""
+        self._service.revoke(authorization)
+
     @property
     def records(self) -> tuple[Record, ...]:
         """Give all requests in order of acceptance."""

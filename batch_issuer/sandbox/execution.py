@@ -7,6 +7,7 @@ from batch_issuer.sandbox.fates import CustomerFate, RequestFate
 from batch_issuer.sandbox.records import CustomerResult, Execution, InnerError, Record, Result
 from batch_issuer.sandbox.scenario import Scenario
 
+UNAUTHENTICATED = InnerError(status=401, code=401, message="Authentication failed")
 REPEATED = InnerError(status=400, code=809, message="Request with same requestId is not allowed")
 FAILURES = (
     InnerError(status=200, code=816, message="Event date is not in duration of badge meta"),
@@ -23,10 +24,17 @@ class BadgeService:
         self._request_ids: set[str] = set()
         self._issues: dict[tuple[str, int], str] = {}
         self._issued = 0
+        self._revoked: set[str] = set()
+
+    def revoke(self, authorization: str) -> None:
+        """Refuse every later inner call that carries this Authorization header."""
+        self._revoked.add(authorization)
 
     def issue_bulk(self, record: Record, *, now: float) -> Execution:
         """Run the inner call of a request; what it says holds for every later call."""
         trace_id = hashlib.sha256(record.workflow_request_id.encode()).hexdigest()[:32]
+        if record.authorization in self._revoked:
+            return Execution(trace_id=trace_id, error=UNAUTHENTICATED)
         error = self._refusal(record)
         # A call that failed for another reason has used its id up as well.
         self._request_ids.add(record.request_id)

@@ -80,6 +80,11 @@ class Record:
         return cast("str", self.task["body"]["requestId"])
 
     @property
+    def authorization(self) -> str:
+        """Give the Authorization header that the inner call is made with."""
+        return cast("str", self.task["headers"]["Authorization"])
+
+    @property
     def badge_meta_id(self) -> str:
         """Give the badge to issue."""
         return cast("str", self.task["body"]["badgeMetaId"])

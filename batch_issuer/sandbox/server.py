@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from batch_issuer.sandbox.access import Access
+from batch_issuer.sandbox.access import Access, basic_header
 from batch_issuer.sandbox.control import Control
 from batch_issuer.sandbox.edge import Edge, Surroundings
 from batch_issuer.sandbox.elsewhere import Elsewhere
@@ -119,6 +120,13 @@ class Sandbox:
         """Decide every request that waits, in order of acceptance."""
         waiting = [record for record in self.requests if record.state is State.WAITING]
         return tuple(self.decide(record.workflow_request_id, verdict, message=message) for record in waiting)
+
+    def change_maker_password(self, password: str) -> None:
+        """Know the maker by another password from now on, in calls and in the inner calls of requests."""
+        known = self.credentials
+        self._engine.revoke(basic_header(known.maker_username, known.maker_password))
+        self.credentials = replace(known, maker_password=password)
+        self._access.change_credentials(self.credentials)
 
     def forget_tokens(self) -> None:
         """Make all OAuth tokens handed out so far invalid."""

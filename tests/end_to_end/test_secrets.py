@@ -1,5 +1,6 @@
 """No secret gets out, and no customer id gets into a log."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -56,9 +57,38 @@ async def test_no_secret_is_in_any_file(
 
 def _echo_secrets(sandbox: Sandbox, *names: str) -> None:
     """Let the server repeat credentials in an error, as careless servers do."""
+    sandbox.will_answer(400, body=_echo_of(*names))
+
+
+def _echo_of(*names: str) -> bytes:
     told = " ".join(SECRETS[name] for name in names)
-    text = f'{{"errors": [{{"code": 400, "message": "bad call by {told}"}}]}}'
-    sandbox.will_answer(400, body=text.encode())
+    return f'{{"errors": [{{"code": 400, "message": "bad call by {told}"}}]}}'.encode()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+async def test_no_secret_is_printed_or_logged(terminal: Terminal, log_format: str) -> None:
+    known = Credentials(**SECRETS)
+    async with Sandbox(credentials=known) as sandbox:
+        facts = {
+            "base_url": sandbox.url,
+            "username": known.maker_username,
+            "password": known.maker_password,
+            "org_id": known.org_id,
+            "ui_auth_token": known.maker_ui_token,
+            **{f"{name}_id": "1" for name in ("till", "store", "zone", "concept")},
+        }
+        terminal.settings = {f"BATCH_ISSUER_{name.upper()}": value for name, value in facts.items()}
+        terminal.write(range(700_000_001, 700_000_003))
+        told = ""
+        for command in (("issue", "in.csv", "--no-check-badges"), ("doctor",), ("doctor", "--json")):
+            _echo_secrets(sandbox, "maker_password", "maker_ui_token")
+            sandbox.will_answer_reads(401, body=_echo_of("maker_password", "maker_ui_token"))
+            done = await asyncio.to_thread(terminal.run, "-vv", "--log-format", log_format, *command)
+            told += done.stdout + done.stderr
+    assert "bad call by ********** **********" in told
+    for name in ("maker_password", "maker_ui_token"):
+        assert SECRETS[name] not in told
+    assert "bWFrZXIudGlsbDpodW50ZXIy" not in told
 
 
 def test_no_customer_id_is_logged(start_sandbox: Callable[..., Server], terminal: Terminal) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batch_issuer.batch.ids import RequestId
 from batch_issuer.gateway import AnswerKind
-from batch_issuer.gateway.answers import Answer, read_list, read_retry_after, read_submission
+from batch_issuer.gateway.answers import Answer, read_date, read_list, read_retry_after, read_submission
 
 OURS = RequestId("20260302-044500-abcdef-0123456789abcdef")
 NOW = datetime(2026, 3, 2, 4, 45, tzinfo=UTC)
@@ -183,3 +183,19 @@ def test_retry_after_is_read_as_seconds_or_a_date_and_nonsense_is_ignored(
 def test_no_retry_after_at_all_makes_reading_fail(value: str) -> None:
     seconds = read_retry_after(value, now=NOW)
     assert seconds is None or 0 <= seconds <= 3600
+
+
+@pytest.mark.parametrize(
+    ("value", "date"),
+    [
+        ("Mon, 02 Mar 2026 04:45:00 GMT", NOW),
+        ("Mon, 02 Mar 2026 04:45:00", NOW),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_time_of_an_answer_is_read_and_nonsense_is_ignored(
+    value: str | None, date: datetime | None
+) -> None:
+    assert read_date(value) == date

@@ -170,3 +170,23 @@ async def test_token_calls_and_the_truth_do_not_count_towards_the_limit(open_san
         assert (await api.call("GET", "/sandbox/truth", headers={})).status == 200
 
     assert (await api.submit()).status == 200
+
+
+async def test_a_password_that_was_changed_is_refused_and_the_new_one_taken(api: Api) -> None:
+    before = api.maker()
+    api.sandbox.change_maker_password("another-password")
+    assert (await api.post(submission(), headers=before)).status == 401
+    assert (await api.post(submission())).status == 200
+
+
+async def test_an_inner_call_with_a_password_that_was_changed_is_refused_and_uses_up_no_id(api: Api) -> None:
+    document = submission()
+    headers = document["payload"]["IntouchAPITask-Payload"]["headers"]
+    headers["Authorization"] = api.maker()["Authorization"]
+    waiting = (await api.post(document)).data["requestId"]
+    api.sandbox.change_maker_password("another-password")
+    refused = await api.decide(waiting)
+    assert (refused.data["state"], refused.output["status"]) == ("failed", 401)
+    headers["Authorization"] = api.maker()["Authorization"]
+    again = await api.decide((await api.post(document)).data["requestId"])
+    assert again.data["state"] == "approved"

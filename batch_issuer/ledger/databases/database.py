@@ -50,6 +50,22 @@ class Database:
     """Changes where the database may have lost committed work: it was restored, or a standby took over."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What a look at a database found, which changed nothing."""
+
+    kind: str
+    """The database and its version."""
+    exists: bool
+    """There are tables of ours; otherwise they are made when the ledger is opened."""
+    is_current: bool = False
+    """They are those of this version; otherwise they are brought up to date when the ledger is opened."""
+    others: int | None = 0
+    """How many connections other processes have; None where there are some, nobody knows how many."""
+    is_whole: bool = True
+    """What could be read of it to find damage was read to its end."""
+
+
 def run_on(engine: AsyncEngine, **options: Any) -> Run:  # noqa: ANN401 - execution options are anything
     """Return what runs queries with connections of an engine."""
 

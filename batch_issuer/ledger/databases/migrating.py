@@ -32,6 +32,11 @@ def is_current(connection: Connection, name: str) -> bool:
     return present == scripts.get_current_head()
 
 
+def has_tables(connection: Connection) -> bool:
+    """Tell whether there are tables of a ledger, of whichever version."""
+    return MigrationContext.configure(connection).get_current_revision() is not None
+
+
 def migrate(connection: Connection) -> None:
     """Bring the tables up to date."""
     config = Config()

@@ -9,9 +9,9 @@ from sqlalchemy.exc import ArgumentError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import UsageError
-from batch_issuer.ledger.databases.database import Database
-from batch_issuer.ledger.databases.postgresql import open_postgresql
-from batch_issuer.ledger.databases.sqlite import file_of, open_sqlite
+from batch_issuer.ledger.databases.database import Database, Examined
+from batch_issuer.ledger.databases.postgresql import examine_postgresql, open_postgresql
+from batch_issuer.ledger.databases.sqlite import examine_sqlite, file_of, open_sqlite
 from batch_issuer.ledger.databases.sqlite_backup import copy_file
 
 
@@ -37,6 +37,21 @@ def database_exists(url: str) -> bool:
 def copy_database(url: str, target: Path, *, on_pages: Callable[[], None]) -> None:
     """Copy a database that is a file into an empty file, as `copy_file` does."""
     copy_file(file_of(_parsed(url)), target, on_pages=on_pages)
+
+
+def examine_database(url: str, *, seconds: float) -> Examined:
+    """Look at the database that a URL names, and make and change nothing; damage is looked for some seconds.
+
+    Raises what opening it would.
+    """
+    parsed = _parsed(url)
+    return examine_postgresql(parsed) if _is_postgresql(parsed) else examine_sqlite(parsed, seconds=seconds)
+
+
+def database_file(url: str) -> Path | None:
+    """Return the file of a database, or None for a database on a server."""
+    parsed = _parsed(url)
+    return None if _is_postgresql(parsed) else file_of(parsed)
 
 
 def _parsed(url: str) -> URL:

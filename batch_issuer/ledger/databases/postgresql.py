@@ -7,14 +7,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from batch_issuer.errors import LedgerUnavailable, UsageError
-from batch_issuer.ledger.databases.database import Database, run_on, same
-from batch_issuer.ledger.databases.migrating import is_current, migrate
+from batch_issuer.ledger.databases.database import Database, Examined, run_on, same
+from batch_issuer.ledger.databases.migrating import has_tables, is_current, migrate
 from batch_issuer.ledger.dialects import Lock, lock_for_all, reason_of
 
 _WRITERS: Final = 4
@@ -32,17 +32,18 @@ _SHORT: Final = (
     "SET idle_in_transaction_session_timeout = '20s'",
     "SET lock_timeout = '30s'",
 )
+_MAY_MAKE_TABLES: Final = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+_OTHERS: Final = (
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'batch_issuer'"
+    " AND datname = current_database() AND pid <> pg_backend_pid()"
+)
 _LONG: Final = ()  # reports read one view for as long as they take, and keep nobody away
 
 
 @asynccontextmanager
 async def open_postgresql(url: URL) -> AsyncIterator[Database]:
     """Open a database on a server; the driver takes what the URL leaves out from libpq's own settings."""
-    try:
-        import psycopg  # noqa: F401, PLC0415 - an optional extra
-    except ImportError as exc:
-        raise UsageError("a PostgreSQL ledger needs a driver: pip install 'batch_issuer[postgres]'") from exc
-    complete = url.set(drivername="postgresql+psycopg", query={**_CONNECTING, **url.query})
+    complete = _complete(url)
     # parameters hold customers: they belong in no error and no traceback
     threads = create_engine(complete, hide_parameters=True)
     engine = create_async_engine(complete, hide_parameters=True)
@@ -67,6 +68,39 @@ async def open_postgresql(url: URL) -> AsyncIterator[Database]:
     finally:
         await engine.dispose()
         threads.dispose()
+
+
+def examine_postgresql(url: URL) -> Examined:
+    """Look at a database on a server, and change nothing. Raises what opening it would."""
+    engine = create_engine(_complete(url), hide_parameters=True, poolclass=NullPool)
+    event.listen(engine, "connect", partial(_Server(url).prepare, settings=_SHORT))
+    name = url.render_as_string()
+    try:
+        with engine.connect().execution_options(postgresql_readonly=True) as connection:
+            version = connection.exec_driver_sql("SHOW server_version").scalar_one().partition(" ")[0]
+            current = is_current(connection, name)
+            if not current and not connection.exec_driver_sql(_MAY_MAKE_TABLES).scalar_one():
+                raise UsageError(
+                    f"the ledger {name} has to be brought up to date, and its user may not do so"
+                )
+            return Examined(
+                kind=f"PostgreSQL {version}",
+                exists=has_tables(connection),
+                is_current=current,
+                others=connection.exec_driver_sql(_OTHERS).scalar_one(),
+            )
+    except SQLAlchemyError as exc:
+        raise LedgerUnavailable(f"the ledger {name} can't be opened ({reason_of(exc)})") from exc
+    finally:
+        engine.dispose()
+
+
+def _complete(url: URL) -> URL:
+    try:
+        import psycopg  # noqa: F401, PLC0415 - an optional extra
+    except ImportError as exc:
+        raise UsageError("a PostgreSQL ledger needs a driver: pip install 'batch_issuer[postgres]'") from exc
+    return url.set(drivername="postgresql+psycopg", query={**_CONNECTING, **url.query})
 
 
 class _Server:

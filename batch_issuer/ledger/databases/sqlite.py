@@ -3,9 +3,9 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +16,11 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from batch_issuer.clock import Clock
 from batch_issuer.errors import UsageError
-from batch_issuer.ledger.databases.database import Database
+from batch_issuer.ledger.databases.database import Database, Examined
 from batch_issuer.ledger.databases.migrating import migrate
 from batch_issuer.ledger.databases.sqlite_backup import forget_since_backup, is_backup
-from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code
-from batch_issuer.ledger.databases.sqlite_place import prepare_place, without_links
+from batch_issuer.ledger.databases.sqlite_look import OPENING_SECONDS, look_at, primary_code, read_whole
+from batch_issuer.ledger.databases.sqlite_place import check_place, prepare_place, without_links
 from batch_issuer.ledger.databases.sqlite_space import give_back
 from batch_issuer.ledger.databases.sqlite_threads import IN_TURN, NOW, Threads, open_writer
 from batch_issuer.ledger.databases.sqlite_users import Users, one_at_a_time
@@ -79,6 +79,28 @@ async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
         )
 
 
+def examine_sqlite(url: URL, *, seconds: float) -> Examined:
+    """Look at a file for damage, for some seconds at most, and make and change nothing.
+
+    Raises UsageError and LedgerTooNew, as opening it would.
+    """
+    path = file_of(url)
+    file = without_links(path)
+    kind = f"SQLite {sqlite3.sqlite_version}"
+    with _named_in_errors(path):
+        check_place(file, str(path))
+        if not (file.exists() or file.with_name(f"{file.name}-wal").exists()):
+            return Examined(kind=kind, exists=False)
+        with one_at_a_time(file.parent), closing(Users(file)) as users:
+            is_alone = users.is_alone()  # as long as this is held, nobody opens the file
+            current = look_at(file, str(path), is_alone=is_alone)
+            whole = read_whole(file, str(path), is_alone=is_alone, seconds=seconds)
+    exists = file.stat().st_size > 0
+    return Examined(
+        kind=kind, exists=exists, is_current=current, others=0 if is_alone else None, is_whole=whole
+    )
+
+
 def file_of(url: URL) -> Path:
     """Return the file. Raises UsageError where the URL names none."""
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
@@ -132,7 +154,7 @@ def _is_busy(exc: OperationalError) -> bool:
 
 def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> None:
     """Take a place among the users of a file, and migrate its tables where needed."""
-    try:
+    with _named_in_errors(path):
         prepare_place(file, str(path))
         with one_at_a_time(file.parent):
             is_current = look_at(file, str(path), is_alone=users.is_alone())
@@ -146,6 +168,12 @@ def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> N
                     migrate(connection)
                 if is_restored:
                     forget_since_backup(connection)
+
+
+@contextmanager
+def _named_in_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except SQLAlchemyError as exc:
         error = getattr(exc, "orig", None)
         advice = _ADVICE.get(primary_code(error), "")

@@ -1,6 +1,8 @@
 """A look at a ledger's file that changes nothing, before it is opened to be written."""
 
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,8 @@ OPENING_SECONDS: Final = 30.0
 and keeps everybody away meanwhile."""
 _EMPTY: Final = 1
 """SQLite takes a file of one byte for empty, too."""
+_STEPS: Final = 10_000
+"""So many of SQLite's steps take some milliseconds."""
 
 
 def look_at(file: Path, name: str, *, is_alone: bool) -> bool:
@@ -52,13 +56,40 @@ def look_at(file: Path, name: str, *, is_alone: bool) -> bool:
         engine.dispose()
 
 
+def read_whole(file: Path, name: str, *, is_alone: bool, seconds: float) -> bool:
+    """Read all of a file that `look_at` has let pass; False where some seconds were not enough for it.
+
+    Raises UsageError where it is damaged, and SQLAlchemyError where it can't be read now.
+    """
+    has_log = _size(_beside(file, "-wal")) > 0
+    deadline = time.monotonic() + seconds
+    engine = _looking(file, is_still=is_alone and not has_log, is_over=lambda: time.monotonic() > deadline)
+    try:
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    except SQLAlchemyError as exc:
+        match primary_code(getattr(exc, "orig", None)):
+            case sqlite3.SQLITE_INTERRUPT:
+                return False
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                raise _damaged(name, str(exc.orig)) from exc  # type: ignore[attr-defined]
+        raise
+    finally:
+        engine.dispose()
+    if found != "ok":
+        raise _damaged(name, found)
+    return True
+
+
 def primary_code(error: BaseException | None) -> int:
     """Return SQLite's code for a kind of error, and 0 for none of its errors."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
-def _looking(file: Path, *, is_still: bool) -> Engine:
+def _looking(file: Path, *, is_still: bool, is_over: Callable[[], bool] | None = None) -> Engine:
     """Connect read-only: whoever may write would write the log home in closing, over what is damaged.
+
+    What takes long is broken off when it `is_over`.
 
     A file that nobody changes is read without locks, which would leave files of their own behind. What
     was cut off before the file had its first tables has to be taken back, which needs writing.
@@ -72,7 +103,10 @@ def _looking(file: Path, *, is_still: bool) -> Engine:
     address = f"{file.as_uri()}?{access}"
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=OPENING_SECONDS)
+        connection = sqlite3.connect(address, uri=True, timeout=OPENING_SECONDS)
+        if is_over is not None:
+            connection.set_progress_handler(is_over, _STEPS)
+        return connection
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 

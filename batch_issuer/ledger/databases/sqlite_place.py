@@ -21,6 +21,23 @@ def prepare_place(file: Path, name: str) -> None:
 
     `file` is free of links; `name` names the ledger in errors.
     """
+    _refuse_network(file, name)
+    _make_folder(file.parent)
+    _refuse_unwritable(file, name)
+
+
+def check_place(file: Path, name: str) -> None:
+    """Do as `prepare_place` does, but make nothing: a folder that is missing must be one that can be made."""
+    _refuse_network(file, name)
+    if file.parent.exists():
+        _refuse_unwritable(file, name)
+        return
+    above = next(folder for folder in file.parents if folder.exists())
+    if not (above.is_dir() and _may(above, _ADD)):
+        raise UsageError(f"the ledger's folder {file.parent} can't be made; let {above} be written")
+
+
+def _refuse_network(file: Path, name: str) -> None:
     kind = network_kind(file, mounts())
     if kind is not None:
         raise UsageError(
@@ -28,7 +45,9 @@ def prepare_place(file: Path, name: str) -> None:
             "wrote; keep it on a local disk and name that with --ledger, "
             "or share it with --ledger postgresql://USER@HOST/NAME"
         )
-    _make_folder(file.parent)
+
+
+def _refuse_unwritable(file: Path, name: str) -> None:
     if not _may(file.parent, _ADD):
         raise UsageError(
             f"the ledger's folder {file.parent} can't be written, and SQLite keeps a log there; "
