@@ -30,11 +30,12 @@ def parse(arguments: Sequence[str]) -> str:
 def ours(line: str) -> list[str] | None:
     """Return the arguments of the batch-issuer that a line of shell calls, if it calls one."""
     words = list(shlex.shlex(line, posix=True, punctuation_chars="|;&<>"))
-    for place, word in enumerate(words):
-        if Path(word).name == "batch-issuer" and (place == 0 or words[0] == "sudo"):
-            ends = (n for n, other in enumerate(words) if n > place and set(other) & set("|;&<>#"))
-            return words[place + 1 : next(ends, len(words))]
-    return None
+    if words[:2] == ["sudo", "-u"]:
+        words = words[3:]
+    if words[:1] != ["batch-issuer"]:
+        return None
+    ends = (n for n, word in enumerate(words) if set(word) & set("|;&<>"))
+    return words[1 : next(ends, len(words))]
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -68,4 +68,4 @@ def analyze(units: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def verify(units: Path) -> str:
     """Return what systemd has to say against the units of a folder: nothing, where all is well."""
     paths = sorted(str(path) for path in units.glob("*.*") if path.is_file())
-    return analyze(units, "verify", *paths).stdout
+    return analyze(units, "verify", *paths).stdout if paths else ""

@@ -177,7 +177,7 @@ def start(found: Unit) -> None:
 
 
 def start_in_background(found: Unit) -> None:
-    """Start a service that stays, and wait until it says that it is there."""
+    """Start a service that stays, and wait until it is ready to be stopped in order."""
     program = f'{found.one("Service", "ExecStart")} & echo $! > "$0.pid"; wait $!; echo $? > "$0.code"'
     with (MACHINE / found.name).open("w") as log:
         subprocess.Popen(
@@ -189,7 +189,19 @@ def start_in_background(found: Unit) -> None:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-    wait_until(lambda: "{" in said_by(found), f"{found.name} says nothing")
+    wait_until(
+        lambda: catches_sigterm(MACHINE / f"{found.name}.pid"), f"{found.name} ended: {said_by(found)}"
+    )
+
+
+def catches_sigterm(pid_file: Path) -> bool:
+    """Tell whether a process has come so far that it will end in order."""
+    try:
+        status = Path(f"/proc/{int(pid_file.read_text())}/status").read_text()
+    except (OSError, ValueError):
+        return False
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def stop(found: Unit) -> None:

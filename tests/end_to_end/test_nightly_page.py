@@ -1,5 +1,6 @@
 """The page that sets the nightly job up: all of its commands, one after the other, against a sandbox."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,12 +59,21 @@ def before(heading: str) -> str:
     return found
 
 
+def section(text: str) -> str:
+    """Return the first section that has a text."""
+    return next(part for part in PAGE.split("\n## ") if text in part)
+
+
+INSTALLED = before("Check all of it")
+
+
 def test_the_page_leads_from_nothing_to_a_running_job(machine: Machine, server: Server) -> None:
     assert run_until_it_fails(machine, before("Remove it")) == ""
     inbox, state = machine.at("/srv/batch_issuer/inbox"), machine.at("/var/lib/batch_issuer")
     assert [path.name for path in inbox.glob("*.csv")] == []
     assert (inbox / "done" / "trial.csv").is_file()
-    assert (inbox / "done" / "trial.reports" / "reconciliation.csv").is_file()
+    (reports,) = re.findall(r"`(done/trial\S+)/`", PAGE)
+    assert (inbox / reports / "reconciliation.csv").is_file()
     assert server.customers() == [700_000_001]
     assert (state / "ledger.db").is_file()
     assert list((state / "backups").glob("ledger-*.db"))
@@ -72,15 +82,13 @@ def test_the_page_leads_from_nothing_to_a_running_job(machine: Machine, server: 
 
 
 def test_what_the_page_installed_can_be_removed_and_the_ledger_stays(machine: Machine) -> None:
-    # the trial and all that follows need the server; removing needs only what was installed
-    page = (
-        before("Check all of it") + PAGE[PAGE.index("\n## Start the timer") : PAGE.index("\n## What a night")]
+    page = INSTALLED + section("daemon-reload").replace(
+        "sudo systemctl start batch-issuer-inbox.service\n", ""
     )
-    page = page.replace("sudo systemctl start batch-issuer-inbox.service\n", "")
     ledger = machine.at("/var/lib/batch_issuer/ledger.db")
     assert run_until_it_fails(machine, page) == ""
     ledger.touch()
-    assert run_until_it_fails(machine, PAGE[PAGE.index("\n## Remove it") :]) == ""
+    assert run_until_it_fails(machine, section("userdel")) == ""
     assert list(machine.at("/etc/systemd/system").iterdir()) == []
     assert not machine.at("/etc/batch_issuer").exists()
     assert not machine.at("/opt/batch_issuer").exists()
@@ -104,6 +112,5 @@ def test_what_the_page_installed_can_be_removed_and_the_ledger_stays(machine: Ma
     ],
 )
 def test_a_wrong_command_on_the_page_is_found(machine: Machine, right: str, wrong: str) -> None:
-    page = before("What a night looks like")
-    assert right in page
+    page = INSTALLED if right in INSTALLED else INSTALLED + section(right)
     assert wrong in run_until_it_fails(machine, page.replace(right, wrong))
