@@ -91,7 +91,7 @@ class _Pass:
             return
         self.contents = await self._look()
         for name in self.contents.others:
-            log.info("left alone", extra={"file": name})
+            log.info("file left alone", extra={"file": name})
         self.files += [not_moved(name, _RENAME.format(name)) for name in self.contents.unnamable]
         for found in self.contents.complete:
             if self.is_over():

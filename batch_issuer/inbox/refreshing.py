@@ -26,9 +26,9 @@ async def refresh_batch(work: Work, batch: Batch) -> Summary | None:
             summary = await refresh(work.services, batch.batch)
             await _copy_again(work, batch, summary)
     except (BatchInUse, BatchTakenOver):
-        log.info("another process has it", extra={"batch": batch.batch})
+        log.info("batch held by another process", extra={"batch": batch.batch})
     except (UsageError, ReportsNotWritten) as exc:
-        log.warning("not refreshed", extra={"batch": batch.batch, "reason": str(exc)})
+        log.warning("batch not refreshed", extra={"batch": batch.batch, "reason": str(exc)})
     else:
         return summary
     return None

@@ -55,7 +55,7 @@ async def settle_batch(work: Work, claim: Lease, batch: Batch, summary: Summary)
     kind = GOES_TO.get(summary.exit_code)
     if kind is None:
         log.warning(
-            "not finished", extra={"file": name, "batch": batch.batch, "code": int(summary.exit_code)}
+            "file not finished", extra={"file": name, "batch": batch.batch, "code": int(summary.exit_code)}
         )
         return _result(name, summary, summary.message)
     try:
@@ -63,7 +63,7 @@ async def settle_batch(work: Work, claim: Lease, batch: Batch, summary: Summary)
     except (OSError, ReportsNotWritten) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         problem = f"the file can't be moved to {work.inbox.path / kind} ({reason}); the next pass tries again"
-        log.warning("can't be moved", extra={"file": name, "batch": batch.batch})
+        log.warning("file can't be moved", extra={"file": name, "batch": batch.batch})
         return replace(_result(name, summary, problem), exit_code=ExitCode.NOT_FINISHED)
 
 
@@ -86,9 +86,8 @@ async def _move_batch(work: Work, claim: Lease, batch: Batch, summary: Summary, 
     if moved is Moved.THERE:
         await _move_marker(work, folder / name, folder / place)
     await claim.write(update_batch, batch.batch, {"inbox_moved": True})
-    log.info(
-        place.partition("/")[0], extra={"file": name, "batch": batch.batch, "code": int(summary.exit_code)}
-    )
+    fields = {"file": name, "batch": batch.batch, "code": int(summary.exit_code)}
+    log.info("file moved", extra={**fields, "kind": place.partition("/")[0]})
     return _placed(_result(name, summary, summary.message), folder / place, moved)
 
 
@@ -152,7 +151,7 @@ async def refuse(
     if moved is not Moved.THERE:
         return None
     await _move_marker(work, folder / name, place)
-    log.warning("refused", extra={"file": name, "code": int(why.exit_code)})
+    log.warning("file refused", extra={"file": name, "code": int(why.exit_code)})
     return FileResult(
         name=name,
         place=place,
@@ -165,7 +164,7 @@ async def refuse(
 
 def not_moved(name: str, problem: str, code: ExitCode = ExitCode.USAGE, batch: str = "") -> FileResult:
     """Tell of a file that stays where it is."""
-    log.warning("left in the folder", extra={"file": name, "code": int(code)})
+    log.warning("file left in the folder", extra={"file": name, "code": int(code)})
     return FileResult(name=name, problem=problem, exit_code=code, batch=batch)
 
 

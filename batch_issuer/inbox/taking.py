@@ -52,7 +52,7 @@ async def take_file(work: Work, found: Found) -> FileResult | None:
                 return None
             return await _issue(work, claim, found)
     except (BatchInUse, BatchTakenOver):
-        log.info("another process has it", extra={"file": found.name})
+        log.info("file held by another process", extra={"file": found.name})
         return None
 
 
@@ -66,7 +66,7 @@ async def finish_batch(work: Work, batch: Batch) -> FileResult | None:
                 return None
             result = await _finish(work, claim, known)
     except (BatchInUse, BatchTakenOver):
-        log.info("another process has it", extra={"file": name, "batch": batch.batch})
+        log.info("file held by another process", extra={"file": name})
         return None
     return None if result is None else replace(result, is_resumed=True)
 
@@ -86,13 +86,13 @@ def _stands(path: Path, look: Look) -> bool:
 
 async def _issue(work: Work, claim: Lease, found: Found) -> FileResult | None:
     path = work.inbox.path / found.name
-    log.info("taken", extra={"file": found.name})
+    log.info("file taken", extra={"file": found.name})
     try:
         options = await asyncio.to_thread(_options_for, work, found)
         async with stopping_alone(work.services) as services:
             summary = await issue(services, path, options)
     except StillChanging:
-        log.info("not complete yet", extra={"file": found.name})
+        log.info("file not complete yet", extra={"file": found.name})
         return None
     except _REFUSALS as exc:
         return await refuse(work, claim, found.name, Standing(look=found.look), exc)

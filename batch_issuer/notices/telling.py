@@ -76,7 +76,7 @@ async def tell(services: Services, run: Run, *, patience: float = PATIENCE_SECON
         await _record(services, run, audiences)
         await _deliver_all(services, {one.id: one for some in audiences.values() for one in some}, patience)
     except BatchIssuerError as exc:
-        log.warning("notices could not be told", extra={"code": type(exc).__name__})
+        log.warning("notices could not be told", extra={"reason": type(exc).__name__})
 
 
 def _audiences(settings: Settings) -> dict[Kind, tuple[Channel, ...]]:
@@ -208,7 +208,7 @@ async def _tell_one(services: Services, channel: Channel, notice: StoredNotice, 
     known = {"channel": channel.scheme, "kind": notice.kind}
     if is_taken:
         await services.ledger.write(note_told, notice, services.clock.timestamp())
-        log.info("told", extra=known)
+        log.info("notice told", extra=known)
     else:
         log.warning("a channel did not take a notice; it is told the next time", extra=known)
     return is_taken
