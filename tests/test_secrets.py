@@ -13,6 +13,8 @@ from tests.cli.test_commands import run
 
 SECRET = "s3cret-Value!"
 LEDGER = f"postgresql://issuer:{SECRET}@db.example/badges"
+CHANNEL = f"jsons://issuer:{SECRET}@hook.example/nights"
+CONTENTS = {"ledger": LEDGER, "notify": CHANNEL, "notify_checkers": CHANNEL}
 
 
 def as_docker_gives_it(folder: Path, content: str) -> Path:
@@ -49,7 +51,7 @@ def test_every_secret_may_stand_in_a_file(
     tmp_path: Path, name: str, give: Callable[[Path, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    content = LEDGER if name == "ledger" else SECRET
+    content = CONTENTS.get(name, SECRET)
     path = give(tmp_path, f"{content}\n")
     settings = load_settings(environ={f"BATCH_ISSUER_{name.upper()}_FILE": str(path)})
     secret = getattr(settings, name)

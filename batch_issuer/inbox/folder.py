@@ -66,13 +66,12 @@ async def open_inbox(services: Services, path: Path) -> Inbox:
     """
     check_folder(path)
     folder_id = _read_marker(path)
-    if folder_id is not None:
-        _tidy(path)
-    else:
+    if folder_id is None:
         # known to the ledger first: whoever reads the marker must find it there
         fresh = secrets.token_hex(8)
         async with services.lease(lease_of(fresh)):
             folder_id = _write_marker(path, fresh)
+    _tidy(path)
     if not await services.ledger.read(knows_lease, lease_of(folder_id)):
         ledger = without_password(services.settings.ledger_url)
         raise UsageError(

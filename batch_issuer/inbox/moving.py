@@ -84,12 +84,17 @@ def _is_free(place: Path) -> bool:
     if os.path.lexists(place) and not _is_kept(place):
         return False
     try:
-        left = {path.name for path in reports_of(place).iterdir()}
+        left = {path.name for path in reports_of(place).iterdir() if not _is_part(path)}
     except FileNotFoundError:
         return True
     except NotADirectoryError:
         return False
     return left <= {PROBLEM}  # told of a file that a kill kept from coming after it
+
+
+def _is_part(path: Path) -> bool:
+    """Tell what a killed process left of a report: nobody else writes there."""
+    return path.name.startswith(".") and path.suffix == ".part"
 
 
 def move(source: Path, place: Path, expected: Content | Standing) -> Moved:
@@ -156,11 +161,15 @@ def move_marker(marker: Path, target: Path) -> None:
         marker.rename(target)
 
 
+def _make(reports: Path) -> None:
+    reports.mkdir(parents=True, exist_ok=True)
+    for left in filter(_is_part, reports.iterdir()):
+        left.unlink(missing_ok=True)
+
+
 def copy_reports(batch_folder: Path, reports: Path) -> None:
     """Copy a batch's reports, each whole; what the batch no longer has goes. Raises OSError."""
-    reports.mkdir(parents=True, exist_ok=True)
-    for left in reports.glob(".*.part"):  # by a process that was killed: nobody else writes here
-        left.unlink(missing_ok=True)
+    _make(reports)
     for name in REPORTS:
         source = batch_folder / name
         if source.exists():
@@ -172,6 +181,6 @@ def copy_reports(batch_folder: Path, reports: Path) -> None:
 
 def write_problem(reports: Path, text: str) -> None:
     """Say beside a file why it was refused. Raises OSError."""
-    reports.mkdir(parents=True, exist_ok=True)
+    _make(reports)
     with replaced_whole(reports / PROBLEM) as file:
         file.write(text)

@@ -26,8 +26,8 @@ from tests.pipeline.world import MovedTime
 
 KILLED: Final = 137
 _CHANGES: Final = frozenset({"os.rename", "os.mkdir", "os.remove", "os.link", "os.rmdir"})
-_FILE_CUSTOMERS: Final = 7
-NAMES: Final = ("a.csv", "b.csv", "bad.csv")
+CUSTOMERS: Final = 7
+GOOD, BAD = "a.csv", "bad.csv"
 
 
 @dataclass(slots=True)
@@ -100,10 +100,8 @@ def live(settings: Settings, folder: Path, new_loop: Callable[[], asyncio.Abstra
 
 def prepare(folder: Path, first: int) -> None:
     folder.mkdir(parents=True)
-    for number, name in enumerate(NAMES[:2]):
-        start = first + number * _FILE_CUSTOMERS
-        (folder / name).write_text(rows_of(*range(start, start + _FILE_CUSTOMERS)))
-    (folder / NAMES[2]).write_text(f"%PDF {first}")
+    (folder / GOOD).write_text(rows_of(*range(first, first + CUSTOMERS)))
+    (folder / BAD).write_text(f"%PDF {first}")
 
 
 def report(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.inbox.mortal import KILLED
+from tests.inbox.mortal import BAD, CUSTOMERS, GOOD, KILLED
 from tests.inbox.watched import rows_of
 from tests.pipeline.world import World, open_world
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 EVERY = int(os.environ.get("BATCH_ISSUER_TEST_EACH_TURN", "0"))
 """1 lets a process die at each turn of its loop, which takes some minutes; 0 at some of them."""
 CHANGES = [("change", count) for count in range(1, 200)]
-TURNS = [("turn", count) for count in (range(1, 1_000) if EVERY else range(9, 1_000, 41))]
+TURNS = [("turn", count) for count in (range(1, 1_000) if EVERY else range(9, 1_000, 37))]
 
 
 async def lives_of(
@@ -54,11 +54,11 @@ async def test_a_killed_pass_is_finished_by_the_next_one(
     async with open_world(tmp_path) as world:
         lives = await lives_of(world, tmp_path / "lives", migrated, deaths)
         sent = Counter(customer for request in world.sandbox.requests for customer in request.customers)
-    assert sum(life["died"] == KILLED for life in lives) > 10
+    assert sum(life["died"] == KILLED for life in lives) > 5
     assert lives[-1]["died"] == 0, "the last one was to live: let more of them die"
     for life in lives:
         first = life["first"]
-        assert (life["healed"], [sent[first + n] for n in range(14)]) == (0, [1] * 14), life
+        assert (life["healed"], [sent[first + n] for n in range(CUSTOMERS)]) == (0, [1] * CUSTOMERS)
         check_files(life["files"], first)
 
 
@@ -66,11 +66,11 @@ def check_files(files: dict[str, str], first: int) -> None:
     """Each file is in one place, whole, with its reports, and nothing half done is left."""
     content = {name: text for name, text in files.items() if ".reports/" not in name}
     del content[".batch_issuer"]
-    assert content.pop("done/a.csv") == rows_of(*range(first, first + 7))
-    assert content.pop("done/b.csv") == rows_of(*range(first + 7, first + 14))
-    assert content == {"refused/bad.csv": f"%PDF {first}"}
-    assert "refused/bad.csv.reports/problem.txt" in files
-    for name in ("a.csv", "b.csv"):
-        for report in ("reconciliation.csv", "requests.csv", "summary.json", "report.html"):
-            assert f"done/{name}.reports/{report}" in files
+    assert content == {
+        f"done/{GOOD}": rows_of(*range(first, first + CUSTOMERS)),
+        f"refused/{BAD}": f"%PDF {first}",
+    }
+    assert f"refused/{BAD}.reports/problem.txt" in files
+    for report in ("reconciliation.csv", "requests.csv", "summary.json", "report.html"):
+        assert f"done/{GOOD}.reports/{report}" in files
     assert [name for name in files if name.endswith(".part")] == []
