@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome
@@ -70,11 +70,12 @@ def waiting_batches(connection: Connection, *, before: datetime, place: Place | 
     ]
 
 
-def batches_since(connection: Connection, since: datetime, place: Place | None = None) -> list[Batch]:
-    """Return the batches that were accepted or refused since an instant, in their order."""
+def batches_with_news(connection: Connection, since: datetime, place: Place | None = None) -> list[Batch]:
+    """Return the batches that are newer than an instant, or whose files are, in their order."""
     rows = connection.execute(
         select(tables.batches)
-        .where(_batch.created_at >= format_instant(since), _batch.stage != BatchStage.RECORDING)
+        .where(or_(_batch.created_at > format_instant(since), _batch.finished_at > format_instant(since)))
+        .where(_batch.stage != BatchStage.RECORDING)
         .where(_is_at(place))
         .order_by(_batch.batch)
     )

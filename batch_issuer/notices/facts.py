@@ -57,11 +57,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What the last 24 hours brought, and what is open at their end."""
+    """What came since the last digest, and what is open at their end."""
 
+    since: datetime
+    """When the last digest was made, or a day ago."""
     batches: int
+    """Those that were accepted."""
     refused: int
     counts: Mapping[Outcome, int]
+    """How the rows stand of all batches that anything was done about: new ones, and older ones with news."""
     waiting: Sequence[Waiting]
     unfinished: Sequence[BatchId]
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -19,14 +19,13 @@ from batch_issuer.errors import BatchInUse, BatchIssuerError, InputRefused, NoPe
 from batch_issuer.gateway.access import normal_url
 from batch_issuer.ledger import BatchStage
 from batch_issuer.ledger.notices import (
-    Made,
     StoredNotice,
     note_told,
     notices_made,
     store_notices,
     untold_notices,
 )
-from batch_issuer.ledger.waiting import Place, batches_since, unfinished_at, waiting_batches
+from batch_issuer.ledger.waiting import Place, batches_with_news, unfinished_at, waiting_batches
 from batch_issuer.notices.channels import Channel, channels_in, deliver
 from batch_issuer.notices.facts import Day, Facts, Kind, RefusedFile, Rules, Run
 from batch_issuer.notices.rules import ABOUT_RUN, Notice, digest_is_due, due_notices
@@ -119,16 +118,17 @@ def _gather(connection: Connection, services: Services, run: Run, rules: Rules, 
     made = notices_made(
         connection,
         about=[ABOUT_RUN, *(summary.batch.batch for summary in run.summaries)],
-        since=min(midnight, now - _DAY),
+        since=now - 2 * _DAY,
     )
     refused_today = any(one.kind == Kind.REFUSED and one.made_at >= format_instant(midnight) for one in made)
-    came = refused_today or bool(batches_since(connection, midnight, place))
+    news = batches_with_news(connection, midnight, place)
+    came = refused_today or any(batch.created_at >= format_instant(midnight) for batch in news)
     before = now - timedelta(hours=rules.pending_hours)
     late = waiting_batches(connection, before=before, place=place) if rules.pending_hours else []
     facts = Facts(run=run, now=now, file_came=came, late=late, made=made)
     if not digest_is_due(facts, rules):
         return facts
-    return replace(facts, day=_day(connection, services, now, facts.made, place))
+    return replace(facts, day=_day(connection, services, facts, place))
 
 
 def _place(settings: Settings) -> Place | None:
@@ -138,18 +138,22 @@ def _place(settings: Settings) -> Place | None:
     return Place(base_url=normal_url(settings.base_url), org_id=settings.org_id or "")
 
 
-def _day(
-    connection: Connection, services: Services, now: datetime, made: Sequence[Made], place: Place | None
-) -> Day:
-    batches = batches_since(connection, now - _DAY, place)
+def _day(connection: Connection, services: Services, facts: Facts, place: Place | None) -> Day:
+    digests = [one.made_at for one in facts.made if one.kind == Kind.DIGEST]
+    since = max(map(datetime.fromisoformat, digests), default=facts.now - _DAY)
+    begun = format_instant(since)
+    batches = batches_with_news(connection, since, place)
     counted = [summarise(connection, batch, services.batch_folder(batch.batch)).counts for batch in batches]
-    refused = sum(batch.stage is BatchStage.REFUSED for batch in batches)
-    no_batch = {one.key for one in made if one.kind == Kind.REFUSED and not one.about}
+    new = [batch for batch in batches if batch.created_at > begun]
+    refused = sum(batch.stage is BatchStage.REFUSED for batch in new)
+    told = [one for one in facts.made if one.kind == Kind.REFUSED and not one.about]
+    no_batch = {one.key for one in told if one.made_at > begun}
     return Day(
-        batches=len(batches) - refused,
-        refused=refused + len(no_batch),
+        since=since.astimezone(facts.now.tzinfo),
+        batches=len(new) - refused,
+        refused=refused + len(no_batch) + len(facts.run.refused),
         counts=sum(map(Counter, counted), Counter()),
-        waiting=waiting_batches(connection, before=now, place=place),
+        waiting=waiting_batches(connection, before=facts.now, place=place),
         unfinished=unfinished_at(connection, place),
     )
 

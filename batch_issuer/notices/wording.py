@@ -178,7 +178,7 @@ def no_file(now: datetime, by: str) -> Text:
 def digest(day: Day, now: datetime) -> Text:
     """Tell what a day brought."""
     when = now.date().isoformat()
-    if not (day.batches or day.refused or day.waiting or day.unfinished):
+    if not (day.batches or day.refused or day.counts or day.waiting or day.unfinished):
         return Text(
             subject=f"{when}: nothing happened", body=_text(["No file came, and nothing is open."], [])
         )
@@ -189,7 +189,8 @@ def digest(day: Day, now: datetime) -> Text:
     ]
     unfinished = [f"- batch-issuer resume {batch}" for batch in day.unfinished[:_LISTED]]
     lines = [
-        f"In the last 24 hours: {_count(day.batches, 'file')} accepted, {day.refused:,} refused.",
+        f"Since {day.since:%Y-%m-%d %H:%M}: {_count(day.batches, 'file')} accepted, {day.refused:,} refused.",
+        *(["New files, and older ones that were looked at again:"] if day.counts else []),
         *_outcomes(day.counts),
         *([f"Waiting for a checker: {len(day.waiting):,} (files)", *waiting] if waiting else []),
         *([f"Not finished: {len(day.unfinished):,} (files)", *unfinished] if unfinished else []),

@@ -1,4 +1,4 @@
-"""The way to a server, which can be cut: what is sent then breaks off, and nobody knows whether it arrived."""
+"""The way to a server, which can be cut: what is sent then is lost, and nobody knows that it is."""
 
 import asyncio
 from collections.abc import AsyncIterator

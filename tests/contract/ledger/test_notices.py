@@ -15,7 +15,7 @@ from batch_issuer.ledger.notices import (
     store_notices,
     untold_notices,
 )
-from batch_issuer.ledger.waiting import Place, batches_since, unfinished_at, waiting_batches
+from batch_issuer.ledger.waiting import Place, batches_with_news, unfinished_at, waiting_batches
 from tests.conftest import BATCH, KNOWN, START, make_batch, make_request, plan
 
 HOUR = timedelta(hours=1)
@@ -97,9 +97,9 @@ async def test_a_day_knows_its_batches_and_what_is_not_finished(ledger: Ledger) 
     for batch in (cut, refused):
         await ledger.write(insert_batch, batch)
 
-    known = await ledger.read(batches_since, START, HERE)
+    known = await ledger.read(batches_with_news, START, HERE)
     assert [batch.batch for batch in known] == [BATCH, refused.batch]
-    assert await ledger.read(batches_since, START + HOUR, HERE) == []
+    assert await ledger.read(batches_with_news, START + HOUR, HERE) == []
     assert await ledger.read(unfinished_at, HERE) == [BATCH, cut.batch]
     await ledger.write(submit, 1, at="2026-03-02T05:00:00Z")
     assert await ledger.read(unfinished_at) == [cut.batch]
