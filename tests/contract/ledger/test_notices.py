@@ -7,7 +7,7 @@ from sqlalchemy import Connection, update
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.ledger import BatchStage, Ledger, tables
-from batch_issuer.ledger.batches import insert_batch
+from batch_issuer.ledger.batches import insert_batch, update_batch
 from batch_issuer.ledger.notices import (
     StoredNotice,
     note_told,
@@ -97,9 +97,12 @@ async def test_a_day_knows_its_batches_and_what_is_not_finished(ledger: Ledger) 
     for batch in (cut, refused):
         await ledger.write(insert_batch, batch)
 
-    known = await ledger.read(batches_with_news, START, HERE)
+    known = await ledger.read(batches_with_news, START - HOUR, HERE)
     assert [batch.batch for batch in known] == [BATCH, refused.batch]
     assert await ledger.read(batches_with_news, START + HOUR, HERE) == []
+    await ledger.write(update_batch, refused.batch, {"finished_at": "2026-03-02T09:00:00Z"})
+    (looked_at,) = await ledger.read(batches_with_news, START + HOUR, HERE)
+    assert looked_at.batch == refused.batch
     assert await ledger.read(unfinished_at, HERE) == [BATCH, cut.batch]
     await ledger.write(submit, 1, at="2026-03-02T05:00:00Z")
     assert await ledger.read(unfinished_at) == [cut.batch]
