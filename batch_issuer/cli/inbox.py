@@ -199,6 +199,7 @@ def _once(context: typer.Context, chosen: Chosen, *, as_json: bool) -> None:
             settings,
             lambda services: work_folder_and_tell(services, chosen.folder, options),
             progress=progress,
+            command="inbox",
         )
     finally:
         progress.close()
