@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from batch_issuer.assembly import Services, open_services
 from batch_issuer.clock import Clock
 from batch_issuer.diagnosis.calls import CALLS, Deadline, check_calls, none_checked
+from batch_issuer.diagnosis.channels import check_channels
 from batch_issuer.diagnosis.configuration import check_settings
-from batch_issuer.diagnosis.findings import Finding, Findings, problem
+from batch_issuer.diagnosis.findings import Finding, Findings, not_checked, problem
 from batch_issuer.diagnosis.folders import check_folders
 from batch_issuer.diagnosis.records import check_ledger
 from batch_issuer.diagnosis.server import check_server
@@ -46,17 +47,22 @@ async def examine(
     settings = survey.settings
     findings = check_settings(survey)
     if settings is None:
-        return [*findings, *none_checked("the settings can't be read", *_PLACES, *_WAY, *CALLS)]
+        return [*findings, *none_checked("the settings can't be read", "notices", *_PLACES, *_WAY, *CALLS)]
     (places, is_usable), (way, is_reached) = await asyncio.gather(
         _check_places(survey, settings), _check_way(survey, settings, clock, trusted)
     )
-    findings += [*places, *way]
+    findings += [await _check_channels(survey, settings), *places, *way]
     if is_reached:
         findings += await _check_calls(survey, settings, clock, uses_ledger=is_usable, spare=spare_seconds)
     else:
         findings += none_checked("the server can't be reached", *CALLS)
     redact = Redactor(settings.secrets())
     return [_shown(finding, redact) for finding in findings]
+
+
+async def _check_channels(survey: Survey, settings: Settings) -> Finding:
+    lacking = survey.lacks("notify", "notify_checkers")
+    return not_checked("notices", lacking) if lacking else await check_channels(settings)
 
 
 async def _check_calls(

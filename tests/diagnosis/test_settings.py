@@ -126,3 +126,23 @@ async def test_a_secret_in_a_folder_that_only_its_owner_enters_is_fine(checkup: 
     (folder / "password").chmod(0o644)
     found = await checkup.run(password="", password_file=str(folder / "password"))
     assert found.states["secrets"] is State.OK
+
+
+async def test_an_address_that_no_channel_can_be_made_of_is_a_problem_and_shows_no_secret(
+    checkup: Checkup,
+) -> None:
+    result = await checkup.run(
+        notify="json://hook.example/x nonsense://s3cret-Value!@host", notify_checkers=""
+    )
+    line = result.of("notices")
+    assert (line.state, result.exit_code) == (State.PROBLEM, ExitCode.USAGE)
+    assert "nonsense://" in line.found
+    assert "s3cret" not in f"{line.found} {line.advice}"
+    assert "json" not in line.found
+
+
+async def test_channels_that_can_be_told_are_counted_and_not_told(checkup: Checkup) -> None:
+    line = (await checkup.run(notify="json://hook.example/x", notify_checkers="json://hook.example/y")).of(
+        "notices"
+    )
+    assert (line.state, line.found) == (State.OK, "2 channels can be told; nothing was sent")

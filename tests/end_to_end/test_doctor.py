@@ -17,7 +17,18 @@ pytestmark = pytest.mark.end_to_end
 
 LOGIN = {"BATCH_ISSUER_USERNAME": "invented", "BATCH_ISSUER_PASSWORD": "invented-1"}
 CHECKS = [
-    *("settings", "sending", "secrets", "output", "disk", "ledger", "batches", "server", "certificate"),
+    *(
+        "settings",
+        "sending",
+        "secrets",
+        "notices",
+        "output",
+        "disk",
+        "ledger",
+        "batches",
+        "server",
+        "certificate",
+    ),
     *("credentials", "clock", "list", "badges", "submitting", "checker"),
 ]
 
