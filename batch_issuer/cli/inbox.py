@@ -13,7 +13,6 @@ from batch_issuer.cli.options import OnInvalid
 if TYPE_CHECKING:
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.inbox import Completeness, PassOptions, PassResult
-    from batch_issuer.reports import Summary
     from batch_issuer.settings import Settings
 
 
@@ -189,6 +188,7 @@ def _issue_options(facts: Mapping[str, Any], *, new_ledger: bool) -> "IssueOptio
 
 
 def _once(context: typer.Context, chosen: Chosen, *, as_json: bool) -> None:
+    from batch_issuer.cli.pass_rendering import print_pass
     from batch_issuer.cli.running import progress_for, run, settings_for
     from batch_issuer.inbox import work_folder_and_tell
 
@@ -211,6 +211,7 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
     """Stay until a stop is asked for. Settings and secrets are read anew before each pass."""
     import asyncio
 
+    from batch_issuer.cli.pass_rendering import print_line, print_pass
     from batch_issuer.cli.running import run_once, run_until_stopped, settings_again, settings_for
     from batch_issuer.clock import Clock
     from batch_issuer.inbox import tell_of_files, watch, work_folder_and_tell
@@ -229,7 +230,7 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
                 command="inbox",
             )
             if result.has_news:
-                _print_line(result) if as_json else print_pass(result, as_json=False)
+                print_line(result) if as_json else print_pass(result, as_json=False)
             return result
 
         telling = asyncio.create_task(
@@ -242,51 +243,3 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
             await telling
 
     run_until_stopped(stay)
-
-
-def _print_line(result: "PassResult") -> None:
-    """Print a pass as one line of JSON: there will be more of them."""
-    import json
-
-    typer.echo(json.dumps(result.as_json()))
-
-
-def print_pass(result: "PassResult", *, as_json: bool) -> None:
-    """Print what a pass did."""
-    from batch_issuer.cli.rendering import print_json
-
-    if as_json:
-        print_json(result.as_json())
-        return
-    _print_files(result)
-    for summary in result.refreshed:
-        typer.echo(f"Asked again for {summary.batch.batch}: {_counts_of(summary)}")
-    if result.waiting:
-        typer.echo(f"Not complete yet: {', '.join(result.waiting)}")
-    if result.message:
-        typer.echo(f"No more files were taken: {result.message}")
-    if not (result.has_news or result.waiting):
-        typer.echo("No new file.")
-
-
-def _print_files(result: "PassResult") -> None:
-    if not result.files:
-        return
-    width = max(len("file"), *(len(file.name) for file in result.files))
-    typer.echo(f"{'file':<{width}}  {'went to':<9}{'rows':>12}  {'exit':>4}  batch")
-    for file in result.files:
-        went = "stays" if file.place is None else file.place.parent.name
-        rows = "-" if file.summary is None else f"{file.summary.batch.rows:,}"
-        typer.echo(
-            f"{file.name:<{width}}  {went:<9}{rows:>12}  {int(file.exit_code):>4}  {file.batch or '-'}"
-        )
-        if file.summary is not None and not file.problem:
-            typer.echo(f"{'':<{width}}  {_counts_of(file.summary)}")
-        if file.problem:
-            typer.echo(f"{'':<{width}}  {file.problem}")
-        if file.next_command:
-            typer.echo(f"{'':<{width}}  Next: {file.next_command}")
-
-
-def _counts_of(summary: "Summary") -> str:
-    return ", ".join(f"{outcome.value} {count:,}" for outcome, count in summary.counts.items() if count)

@@ -65,7 +65,11 @@ def reports_of(place: Path) -> Path:
 
 
 def free_place(folder: Path, kind: str, name: str, distinct: str) -> str:
-    """Choose where in a folder a file goes: below `kind` by its own name, or by one that is free."""
+    """Choose where in a folder a file goes: below `kind` by its own name, or by one that is free.
+
+    Raises OSError where there can be no such folder.
+    """
+    (folder / kind).mkdir(exist_ok=True)
     places = (f"{kind}/{candidate}" for candidate in _names(name, distinct))
     return next(place for place in places if _is_free(folder / place))
 

@@ -27,7 +27,7 @@ from tests.pipeline.world import MovedTime
 KILLED: Final = 137
 _CHANGES: Final = frozenset({"os.rename", "os.mkdir", "os.remove", "os.link", "os.rmdir"})
 CUSTOMERS: Final = 7
-GOOD, BAD = "a.csv", "bad.csv"
+GOOD, BAD, INVALID = "a.csv", "bad.csv", "invalid.csv"
 
 
 @dataclass(slots=True)
@@ -101,6 +101,7 @@ def live(settings: Settings, folder: Path, new_loop: Callable[[], asyncio.Abstra
 def prepare(folder: Path, first: int) -> None:
     folder.mkdir(parents=True)
     (folder / GOOD).write_text(rows_of(*range(first, first + CUSTOMERS)))
+    (folder / INVALID).write_text(rows_of(f"x{first}"))
     (folder / BAD).write_text(f"%PDF {first}")
 
 

@@ -1,6 +1,7 @@
 """One pass over a folder: what users find in it afterwards, and what the server got."""
 
 import asyncio
+import logging
 import os
 import shutil
 from datetime import timedelta
@@ -300,6 +301,55 @@ async def test_a_file_that_somebody_took_away_keeps_its_reports(watched: Watched
     assert "taken it out" in result.problem
     assert (watched.path / "done" / "a.csv.reports" / "summary.json").exists()
     assert (await watched.work()).files == ()
+
+
+async def test_a_batch_whose_copy_is_elsewhere_is_told_and_the_others_go_on(watched: Watched) -> None:
+    watched.put("a.csv", rows_of(1))
+    watched.world.sandbox.will_answer(403)
+    (begun,) = (await watched.work()).files
+    here = watched.world.output / begun.batch
+    here.rename(watched.world.folder / "elsewhere")
+    watched.put("b.csv", rows_of(2))
+    result = await watched.work()
+    assert codes(result) == {"a.csv": 5, "b.csv": 0}
+    assert "inbox` where it was begun" in result.files[0].problem
+    (watched.world.folder / "elsewhere").rename(here)
+    assert codes(await watched.work()) == {"a.csv": 0}
+    assert watched.sent() == [1, 2]
+
+
+async def test_a_batch_that_somebody_resumed_by_hand_is_moved_by_the_next_pass(watched: Watched) -> None:
+    watched.put("a.csv", rows_of(1))
+    watched.world.sandbox.will_answer(403)
+    (begun,) = (await watched.work()).files
+    await watched.world.resume(begun.batch)
+    result = await watched.work()
+    assert (codes(result), places(watched, result)) == ({"a.csv": 0}, {"a.csv": "done/a.csv"})
+    assert watched.sent() == [1]
+
+
+async def test_a_folder_that_takes_no_file_keeps_it_until_it_does(watched: Watched) -> None:
+    watched.put("a.csv", rows_of(1))
+    (watched.path / "done").write_text("in the way")
+    (result,) = (await watched.work()).files
+    assert (result.place, result.exit_code) == (None, ExitCode.NOT_FINISHED)
+    assert "can't be moved to" in result.problem
+    (watched.path / "done").unlink()
+    assert codes(await watched.work()) == {"a.csv": 0}
+    assert (watched.files(), watched.sent()) == ({"done/a.csv"}, [1])
+
+
+async def test_no_log_line_names_a_customer(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    watched.put("a.csv", rows_of(700_123_456))
+    watched.put("b.csv", rows_of("700123457x"))
+    watched.put("readme.md", "700123458")
+    with caplog.at_level(logging.DEBUG, "batch_issuer"):
+        await watched.work()
+    told = " ".join(
+        str(record.__dict__) for record in caplog.records if record.name.startswith("batch_issuer")
+    )
+    assert "left alone" in told
+    assert "70012345" not in told
 
 
 async def test_batches_that_did_not_come_through_the_folder_are_left_alone(watched: Watched) -> None:
