@@ -39,7 +39,7 @@ async def test_a_refused_file_is_told_by_the_command_and_no_secret_shows(
 
     assert done.returncode == 3
     assert hook.subjects() == ["in.csv was refused: nothing was sent"]
-    assert re.search(r"INFO told channel=json kind=refused", done.stderr)
+    assert re.search(r"INFO notice told channel=json kind=refused", done.stderr)
     assert SECRET not in done.stdout + done.stderr
     assert "700000001" not in done.stderr + hook.told[0].text
 
