@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from batch_issuer.acceptance import IssueOptions, accept, accept_again, reopen
+from batch_issuer.addresses import without_password
 from batch_issuer.assembly import Services, open_api
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.errors import ForeignBatches, PrunedBatch, UnknownBatch, UsageError
@@ -16,7 +17,6 @@ from batch_issuer.reporting import report, report_reading
 from batch_issuer.reports import Summary, summarise, summary_of_pruned
 from batch_issuer.retrying import nothing_to_retry, plan_retry
 from batch_issuer.sending import follow, read_open, send, send_accepted, settle_after
-from batch_issuer.settings import without_password
 from batch_issuer.submission.sent_folders import sent_folders
 from batch_issuer.tracking import Decision, Desk, Wait, decide_waiting, first_day_of, look_up_refused
 

@@ -1,7 +1,6 @@
 """Settings: an option beats the environment, which beats the TOML file."""
 
 import difflib
-import ipaddress
 import os
 import re
 import tomllib
@@ -9,12 +8,13 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from batch_issuer.addresses import check_ledger, check_url, password_of, without_password
 from batch_issuer.clock import parse_span
 from batch_issuer.errors import SettingsError
 from batch_issuer.notify_settings import Threshold, check_addresses, check_time_of_day, secrets_in
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     @classmethod
     def _durable(cls, ledger: SecretStr | None) -> SecretStr | None:
         if ledger is not None:
-            _check_ledger(ledger.get_secret_value())
+            check_ledger(ledger.get_secret_value())
         return ledger
 
     @field_validator("notify", "notify_checkers", mode="before")
@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     @classmethod
     def _safe_address(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url is not None:
-            _check_url(url, allow_http=info.data.get("allow_http", True))
+            check_url(url, allow_http=info.data.get("allow_http", True))
         return url
 
     @property
@@ -193,7 +193,7 @@ class Settings(BaseSettings):
                 yield value.get_secret_value()
         for channels in (self.notify, self.notify_checkers):
             yield from secrets_in("" if channels is None else channels.get_secret_value())
-        password = _password_of(self.ledger_url)
+        password = password_of(self.ledger_url)
         if password:
             yield from {password, unquote(password)}
         if self.username and self.password:
@@ -314,49 +314,3 @@ def _explain(location: tuple[int | str, ...], message: str) -> str:
         text = "must be text; in a TOML file put it in quotes"
     name = str(location[0]).upper()
     return f"{name} {text}" if text.startswith(("must ", "is ", "holds ")) else f"{name}: {text}"
-
-
-def _check_url(url: str, *, allow_http: bool) -> None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("is no address; write it as https://host") from None
-    if parts.scheme not in {"http", "https"} or not host or re.search(r"[\s\\]", url):
-        raise ValueError("must be https://host")
-    if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("must be https://host alone; paths belong in WORKFLOW_PATH and REQUESTS_PATH")
-    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
-        raise ValueError("must use https (plain http only for this machine, or with ALLOW_HTTP=true)")
-
-
-def _check_ledger(url: str) -> None:
-    path = url.removeprefix("sqlite:///")
-    if url.startswith("postgresql://"):
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            raise ValueError("is no address; write it as postgresql://USER@HOST/NAME") from None
-        if "password" in parse_qs(parts.query):
-            raise ValueError("must hold its password before the @: postgresql://USER:PASSWORD@HOST/NAME")
-    # SQLite keeps a nameless ledger, or one of these, in memory: it would be lost with the process
-    elif path in {url, ""} or path.startswith((":memory:", "file:")) or "?" in path:
-        raise ValueError("must be sqlite:///PATH or postgresql://USER@HOST/NAME")
-
-
-def _password_of(url: str) -> str:
-    return (urlsplit(url).password or "") if url.startswith("postgresql://") else ""
-
-
-def without_password(url: str) -> str:
-    """Return a ledger's URL as it may be shown."""
-    password = _password_of(url)
-    return url.replace(f":{password}@", ":***@", 1) if password else url
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address can only be this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"  # names below it are asked of a name server here and there

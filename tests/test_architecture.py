@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "batch_issuer"
 LEVELS = (
     {"batch"},
-    {"errors", "clock", "processes", "redaction", "tasks", "notify_settings"},
+    {"errors", "clock", "processes", "redaction", "tasks", "notify_settings", "addresses"},
     {"settings", "logs"},
     {"gateway", "ledger"},
     {"intake"},

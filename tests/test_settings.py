@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from batch_issuer.addresses import is_loopback
 from batch_issuer.errors import SettingsError
 from batch_issuer.settings import (
     PREFIX,
     Settings,
-    is_loopback,
     load_settings,
     secret_names,
     unknown_variables,

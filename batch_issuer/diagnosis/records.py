@@ -3,12 +3,13 @@
 import asyncio
 from typing import Final
 
+from batch_issuer.addresses import without_password
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.diagnosis.findings import Finding, Findings, not_checked, ok, problem, warning
 from batch_issuer.errors import ForeignBatches, LedgerUnavailable, UsageError
 from batch_issuer.ledger import Examined, Ledger, examine_ledger, open_ledger
 from batch_issuer.ledger.batches import list_batches
-from batch_issuer.settings import Settings, without_password
+from batch_issuer.settings import Settings
 from batch_issuer.submission.sent_folders import sent_folders
 
 READING_SECONDS: Final = 5.0

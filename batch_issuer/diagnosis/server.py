@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from batch_issuer.addresses import is_loopback
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.diagnosis.findings import Finding, Findings, not_checked, ok, problem, warning
 from batch_issuer.gateway import Reach, Reached, reach
-from batch_issuer.settings import is_loopback
 
 _SECONDS: Final = 10.0
 _SOON: Final = timedelta(days=30)

@@ -5,11 +5,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from batch_issuer.addresses import without_password
 from batch_issuer.clock import Clock
 from batch_issuer.errors import Interrupted, UsageError
 from batch_issuer.housekeeping.places import placed
 from batch_issuer.ledger import copy_ledger, ledger_exists
-from batch_issuer.settings import Settings, without_password
+from batch_issuer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

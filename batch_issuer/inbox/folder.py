@@ -11,12 +11,12 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
+from batch_issuer.addresses import without_password
 from batch_issuer.assembly import Services
 from batch_issuer.errors import UsageError
 from batch_issuer.inbox.defaults import DEFAULTS
 from batch_issuer.intake.copying import Look
 from batch_issuer.ledger.inbox import knows_lease
-from batch_issuer.settings import without_password
 
 MARKER: Final = ".batch_issuer"
 """Holds the folder's id: claims of its files are known by that, whatever path a machine mounts it at."""
