@@ -26,7 +26,8 @@ _RECORD_AGAIN_AFTER: Final = (0.1, 0.5, 2.0)
 _AHEAD: Final = 4
 """One more request for so many slots is being written down: no slot waits for the disk."""
 _FRESH_SECONDS: Final = 1.0
-"""A request goes out within this time of its `sending`; one that waits longer for its slot is noted again."""
+"""A request goes out within this time of its turn and its `sending`. One that waits longer for its slot takes
+another turn, for a server counts when it comes, and is noted again: whoever looks for it counts from then."""
 
 _EVENTS: Final = {
     Stage.SUBMITTED: "submitted",
@@ -170,10 +171,13 @@ class Submitter:
         route, uptime = self._route, self._route.clock.uptime
         recorded, at = uptime(), await self._record_sending(request, attempt)
         async with self._slots:
+            is_stale = uptime() - recorded > _FRESH_SECONDS
+            if is_stale:
+                await route.pace.wait(self._stopping)
             if self._stopping.is_set():
                 return _Sent(at=at, answer=_STOPPED)
             await route.lease.ensure()
-            if uptime() - recorded > _FRESH_SECONDS:  # whoever looks for the request counts from then on
+            if is_stale:
                 at = await self._record_sending(request, attempt)
             if not route.lease.allows_sending:  # it passed in the meantime: somebody may look for the request
                 return _Sent(at=at, answer=_STOOD_STILL)

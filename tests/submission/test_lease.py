@@ -181,7 +181,7 @@ async def test_a_lease_whose_ledger_is_gone_is_left_to_run_out(ledger: Ledger, t
 
 SENDING_BEGINS = 6
 """Two looks at the clock take the lease. A third is before a request is marked, and when its slot is free
-a fourth for the lease, a fifth for the mark's age, and a sixth right before it goes."""
+a fourth for the mark's age, a fifth for the lease, and a sixth right before it goes."""
 
 
 def stand_still_at(

@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,39 +125,61 @@ async def test_sending_is_durable_before_the_server_sees_the_request(desk: Desk,
     assert seen == [("sending", 1, 1)] * 10
 
 
-async def test_a_request_that_had_to_wait_for_its_slot_is_sent_under_a_fresh_time(
-    desk: Desk, ledger_path: Path, time: FakeClock
-) -> None:
-    """A look-up counts the time-out and the server's delay from the time that the ledger has."""
-    sent_at: list[datetime] = []
-    may_answer = asyncio.Event()
+@dataclass(slots=True, kw_only=True)
+class FullHouse:
+    """A server whose four slots are taken for half a minute, while a fifth request is noted already."""
 
-    def look(query: str, *values: str) -> Any:
-        other = sqlite3.connect(f"file:{ledger_path}?mode=ro", uri=True)
+    ledger: Path
+    time: FakeClock
+    sent_at: list[datetime] = field(default_factory=list)
+    """When each request was sent, by the ledger."""
+    next_turns: list[datetime] = field(default_factory=list)
+    """The next free turn, when each request came."""
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look(self, query: str, *values: str) -> Any:
+        other = sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)
         ((found,),) = other.execute(query, values)
         other.close()
         return found
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         request_id = await request_id_of(request)
-        at = look("select updated_at from requests where request_id = ?", request_id)
-        sent_at.append(datetime.fromisoformat(at))
-        if len(sent_at) == 4:
+        at = self.look("select updated_at from requests where request_id = ?", request_id)
+        self.sent_at.append(datetime.fromisoformat(at))
+        turn = self.look("select max(next_at) from (select next_at from pace union select 0 as next_at)")
+        self.next_turns.append(datetime.fromtimestamp(turn / 1_000_000, UTC))
+        if len(self.sent_at) == 4:
             # the ledger's own file tells, and it can't wake anybody
-            while look("select count(*) from requests where stage = 'sending'") < 5:  # noqa: ASYNC110
+            while self.look("select count(*) from requests where stage = 'sending'") < 5:  # noqa: ASYNC110
                 await asyncio.sleep(0)
-            time.advance(30)
-            may_answer.set()
-        await may_answer.wait()
+            self.time.advance(30)
+            self.may_answer.set()
+        await self.may_answer.wait()
         return accepted(request_id)
 
+
+async def test_a_request_that_had_to_wait_for_its_slot_is_sent_under_a_fresh_time(
+    desk: Desk, ledger_path: Path, time: FakeClock
+) -> None:
+    """A look-up counts the time-out and the server's delay from the time that the ledger has."""
+    house, begun = FullHouse(ledger=ledger_path, time=time), time.at
     await desk.plan(5)
-    begun = time.at
-    async with http_server(answer) as url:
+    async with http_server(house.answer) as url:
         report = await desk.submit(make_access(url), concurrency=4)
     assert report.stages == ["submitted"] * 5
-    assert sent_at == [begun] * 4 + [begun + timedelta(seconds=30)]
+    assert house.sent_at == [begun] * 4 + [begun + timedelta(seconds=30)]
     assert await desk.attempts() == [(chunk, 1, "submitted", 200) for chunk in range(1, 6)]
+
+
+async def test_a_request_that_had_to_wait_for_its_slot_takes_another_turn_in_the_pace(
+    desk: Desk, ledger_path: Path, time: FakeClock
+) -> None:
+    house = FullHouse(ledger=ledger_path, time=time)
+    await desk.plan(5)
+    async with http_server(house.answer) as url:
+        await desk.submit(make_access(url), concurrency=4, rate=600)
+    assert house.next_turns[-1] > time.at
 
 
 async def test_a_429_is_waited_for_and_then_sent_again(desk: Desk, sandbox: Sandbox, time: FakeClock) -> None:
