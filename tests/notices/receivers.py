@@ -69,7 +69,7 @@ async def open_webhook() -> AsyncIterator[Webhook]:
         await runner.cleanup()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)  # without slots: aiosmtpd looks at every member, and some Pythons trip over theirs
 class MailServer:
     """Keeps the mails it takes."""
 
