@@ -4,15 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import time
-from decimal import Decimal
 from typing import Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-_WHOLE: Final = 100
+from batch_issuer.batch.shares import WHOLE, Share
+
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]\S*")
 _BETWEEN: Final = re.compile(r"\s+|,(?=\s|[A-Za-z][A-Za-z0-9+.-]*://)")
 """An address may hold commas itself: only one before a blank or another address parts two."""
-_SHARE: Final = re.compile(r"([0-9]{1,12})|([0-9]{1,12}(?:\.[0-9]{1,12})?) ?%")
 _PASSWORD: Final = re.compile(r"([^:/?#]+://[^:/?#@]*):(?P<password>[^/?#]*)(@)")
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _NO: Final = frozenset({"no", "n", "0", "false", "off", "f", "none", "never", "disable", "disabled", "deny"})
@@ -80,21 +79,16 @@ def time_of_day(text: str | None) -> time | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
+class Threshold(Share):
     """From how many rows, or from which percentage of them, somebody is told; 0 is never."""
-
-    count: int | None = None
-    percent: Decimal | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `25` or `10%`. Raises ValueError."""
-        form = _SHARE.fullmatch(text.strip())
-        if form is not None and form[1]:
-            return cls(count=int(form[1]))
-        if form is not None and Decimal(form[2]) <= _WHOLE:
-            return cls(percent=Decimal(form[2]))
-        raise ValueError(f"must be a count like 25 or a percentage like 10%, not {text!r}")
+        share = cls.read(text)
+        if share is None:
+            raise ValueError(f"must be a count like 25 or a percentage like 10%, not {text!r}")
+        return share
 
     def is_reached(self, *, failed: int, rows: int) -> bool:
         """Tell whether so many failed rows of all rows are worth telling."""
@@ -102,4 +96,4 @@ class Threshold:
             return False
         if self.count is not None:
             return failed >= self.count
-        return failed * _WHOLE >= (self.percent or 0) * rows
+        return failed * WHOLE >= (self.percent or 0) * rows

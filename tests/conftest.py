@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from batch_issuer.ledger.requests import insert_requests, iterate_records
 from batch_issuer.processes import Process, this_process
 from batch_issuer.redaction import Redactor
 from batch_issuer.sandbox import Credentials, Sandbox, Scenario
+from tests.pipeline.world import OpenHere, World, open_world
 
 # how fast a busy machine is says nothing about the product; in CI every run draws the same examples
 settings.register_profile(
@@ -251,3 +253,18 @@ class Gateway:
 async def gateway(time: FakeClock) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as stack:
         yield Gateway(stack, time)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def open_here(request: pytest.FixtureRequest, tmp_path: Path) -> OpenHere:
+    """Open a world whose ledger is on each of the databases."""
+    ledger: dict[str, Any] = {}
+    if request.param == "postgresql":
+        ledger = {"ledger": request.getfixturevalue("postgres_databases").new_database()}
+
+    @asynccontextmanager
+    async def opening(scenario: Scenario | None = None, **overrides: Any) -> AsyncIterator[World]:
+        async with open_world(tmp_path, scenario, **ledger, **overrides) as world:
+            yield world
+
+    return opening

@@ -1,6 +1,6 @@
 """Exit codes: one number that says how a command ended."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -45,4 +45,9 @@ def exit_code(
         held.add(ExitCode.NOT_FINISHED)
     if in_vain or any(counts.get(outcome, 0) for outcome in NEED_A_LOOK):
         held.add(ExitCode.ROWS_NEED_A_LOOK)
-    return next((code for code in _RANKED if code in held), ExitCode.DONE)
+    return first_held(held)
+
+
+def first_held(held: Collection[ExitCode], ranked: Sequence[ExitCode] = _RANKED) -> ExitCode:
+    """Choose among exit codes that hold: the first of those ranked, by default of 1, 6, 5, 4, else 0."""
+    return next((code for code in ranked if code in held), ExitCode.DONE)

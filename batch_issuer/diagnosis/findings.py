@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.batch.exit_codes import ExitCode, first_held
 
 
 class State(StrEnum):
@@ -58,5 +58,4 @@ def not_checked(check: str, reason: str, advice: str = "") -> Finding:
 
 def exit_code_of(findings: Iterable[Finding]) -> ExitCode:
     """Choose the exit code: of several that hold, the first of 2, 6, 5, 0."""
-    held = {finding.exit_code for finding in findings}
-    return next((code for code in _RANKED if code in held), ExitCode.DONE)
+    return first_held({finding.exit_code for finding in findings}, _RANKED)

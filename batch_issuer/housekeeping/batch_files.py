@@ -8,12 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.reports.files import sync_folder
+from batch_issuer.reports.files import REPORTS, sync_folder
 
-REPORTS: Final = (
-    *("summary.json", "reconciliation.csv", "requests.csv", "rejects.csv", "failed.csv"),
-    "report.html",
-)
 INPUTS: Final = ("input.csv", "input.xlsx")
 _MARKS: Final = (".sent", ".reports.lock")
 _OURS: Final = frozenset({*REPORTS, *INPUTS, *_MARKS})

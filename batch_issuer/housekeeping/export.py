@@ -19,13 +19,13 @@ from sqlalchemy import Connection
 from batch_issuer import __version__
 from batch_issuer.assembly import Services
 from batch_issuer.errors import UnknownBatch
-from batch_issuer.housekeeping.batch_files import INPUTS, REPORTS
+from batch_issuer.housekeeping.batch_files import INPUTS
 from batch_issuer.housekeeping.places import placed
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.table_lines import Facts, iterate_attempts, iterate_requests, iterate_said
 from batch_issuer.redaction import Redactor
-from batch_issuer.reports.files import protect
+from batch_issuer.reports.files import REPORTS, protect
 
 _PART: Final = 1 << 16
 _LIBRARIES: Final = ("SQLAlchemy", "psycopg", "aiohttp", "pandas", "pandera", "pyarrow", "python-calamine")

@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from batch_issuer.intake.copying import Look, file_sha256
-from batch_issuer.reports.files import copy_whole, replaced_whole, sync_folder
+from batch_issuer.reports.files import REPORTS, copy_whole, replaced_whole, sync_folder
 
 DONE: Final = "done"
 REFUSED: Final = "refused"
 PROBLEM: Final = "problem.txt"
-REPORTS: Final = (
-    *("reconciliation.csv", "requests.csv", "rejects.csv", "failed.csv"),
-    *("report.html", "summary.json"),
-)
 _REPORTS_OF: Final = ".reports"
 _KEPT: Final = b"batch_issuer keeps this name for a file that it is about to move here\n"
 

@@ -5,15 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.batch.exit_codes import ExitCode, first_held
 from batch_issuer.reports import Summary
 
-_RANKED: Final = (
-    ExitCode.PROGRAM_ERROR,
-    ExitCode.NO_PERMISSION,
-    ExitCode.NOT_FINISHED,
-    ExitCode.ROWS_NEED_A_LOOK,
-)
 _COUNTS_AS: Final = {
     ExitCode.USAGE: ExitCode.ROWS_NEED_A_LOOK,
     ExitCode.INPUT_REFUSED: ExitCode.ROWS_NEED_A_LOOK,
@@ -102,5 +96,4 @@ class PassResult:
 
 def first_of(codes: Iterable[ExitCode]) -> ExitCode:
     """Choose the exit code of several files."""
-    held = {_COUNTS_AS.get(code, code) for code in codes}
-    return next((code for code in _RANKED if code in held), ExitCode.DONE)
+    return first_held({_COUNTS_AS.get(code, code) for code in codes})

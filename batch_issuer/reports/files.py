@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
+REPORTS: Final = (
+    *("summary.json", "reconciliation.csv", "requests.csv", "rejects.csv", "failed.csv"),
+    "report.html",
+)
+"""The names of all files that a batch's reports may be."""
 _RUNS_AS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 Line = Sequence[object]
 

@@ -1,7 +1,6 @@
 """Folders, disks and ledgers are tried out, and stay as they were."""
 
 import asyncio
-import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -23,8 +22,8 @@ from tests.conftest import BATCH, ledger_at, make_requests, plan
 from tests.diagnosis.checkup import Checkup, maker_variables, names_in, open_checkup
 from tests.ledger.test_file_systems import line
 from tests.postgresql import Databases, PostgresServer
+from tests.privileges import as_nobody
 
-NOBODY = 65534
 FILLER = """
     create table filler as
     with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000)
@@ -81,13 +80,10 @@ def forbidden() -> Iterator[Path]:
     """Give a folder that this process may not write."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
-        was = os.geteuid()
-        if was == 0:
-            os.seteuid(NOBODY)
         try:
-            yield Path(folder)
+            with as_nobody():
+                yield Path(folder)
         finally:
-            os.seteuid(was)
             Path(folder).chmod(0o700)
 
 

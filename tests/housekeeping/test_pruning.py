@@ -1,8 +1,7 @@
 """Pruning: what is over goes, and what guards against issuing twice stays."""
 
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,27 +19,11 @@ from batch_issuer.ledger.batches import find_batch
 from batch_issuer.pipeline import decide, refresh, resume, retry, show
 from batch_issuer.reports import Summary
 from batch_issuer.sandbox import Scenario
-from tests.pipeline.world import World, customers, open_world, outcomes, reconciliation
+from tests.pipeline.world import OpenHere, World, customers, open_world, outcomes, reconciliation
 
-OpenHere = Callable[..., AbstractAsyncContextManager[World]]
 DECIDED = Scenario(decide_after_seconds=1)
 MIXED = Scenario(decide_after_seconds=1, holder_share=0.3, omit_share=0.2)
 QUARTER = timedelta(days=90)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def open_here(request: pytest.FixtureRequest, tmp_path: Path) -> OpenHere:
-    """Open a world whose ledger is on each of the databases."""
-    ledger: dict[str, Any] = {}
-    if request.param == "postgresql":
-        ledger = {"ledger": request.getfixturevalue("postgres_databases").new_database()}
-
-    @asynccontextmanager
-    async def opening(scenario: Scenario | None = None, **overrides: Any) -> AsyncIterator[World]:
-        async with open_world(tmp_path, scenario, **ledger, **overrides) as world:
-            yield world
-
-    return opening
 
 
 async def look(world: World, older_than: timedelta = QUARTER) -> Pruning:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -23,8 +22,7 @@ from batch_issuer.intake.copying import Look
 from batch_issuer.planning import MaxInvalid
 from tests.inbox.watched import BADGE, Watched, rows_of
 from tests.pipeline.world import open_world, read_csv
-
-NOBODY = 65_534
+from tests.privileges import as_nobody
 
 
 def codes(result: PassResult) -> dict[str, int]:
@@ -199,17 +197,11 @@ async def test_a_file_that_changed_since_it_was_seen_is_left_for_the_next_pass(w
 @pytest.fixture
 async def unprivileged() -> AsyncIterator[Watched]:
     """Give a folder to somebody who may not read everything; root, who may, is nobody meanwhile."""
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(NOBODY)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "inbox"
-            path.mkdir()
-            async with open_world(Path(folder)) as world:
-                yield Watched(world=world, path=path)
-    finally:
-        os.seteuid(was)
+    with as_nobody(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inbox"
+        path.mkdir()
+        async with open_world(Path(folder)) as world:
+            yield Watched(world=world, path=path)
 
 
 async def test_an_unreadable_file_is_told_and_left(unprivileged: Watched) -> None:

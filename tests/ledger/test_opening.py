@@ -1,7 +1,6 @@
 """Opening a ledger: made from nothing, taken as it is, or refused in one line."""
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -19,8 +18,7 @@ from batch_issuer.ledger import Ledger, open_ledger
 from batch_issuer.ledger.batches import find_batch, insert_batch
 from batch_issuer.ledger.tables import metadata
 from tests.conftest import BATCH, ledger_at, make_batch, make_requests, open_connections, plan, records_of
-
-NOBODY = 65_534
+from tests.privileges import as_nobody
 
 
 def columns_of(connection: Connection) -> dict[str, list[tuple[str, str, bool, object]]]:
@@ -139,13 +137,10 @@ def forbidden(migrated: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
         shutil.copyfile(migrated, path)
         path.chmod(0o444 if request.param == "file" else 0o666)
         Path(folder).chmod(0o777 if request.param == "file" else 0o555)
-        was = os.geteuid()
-        if was == 0:
-            os.seteuid(NOBODY)
         try:
-            yield path
+            with as_nobody():
+                yield path
         finally:
-            os.seteuid(was)
             Path(folder).chmod(0o700)
 
 

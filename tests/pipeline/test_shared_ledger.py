@@ -2,11 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine
@@ -18,24 +14,7 @@ from batch_issuer.ledger.batches import find_batch, list_batches
 from batch_issuer.pipeline import decide, retry, show
 from batch_issuer.reports import Summary, reports_lock
 from batch_issuer.sandbox import Scenario
-from tests.pipeline.world import World, customers, open_world, outcomes, reconciliation
-
-OpenHere = Callable[..., AbstractAsyncContextManager[World]]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def open_here(request: pytest.FixtureRequest, tmp_path: Path) -> OpenHere:
-    """Open a world whose ledger is on each of the databases."""
-    ledger: dict[str, Any] = {}
-    if request.param == "postgresql":
-        ledger = {"ledger": request.getfixturevalue("postgres_databases").new_database()}
-
-    @asynccontextmanager
-    async def opening(scenario: Scenario | None = None, **overrides: Any) -> AsyncIterator[World]:
-        async with open_world(tmp_path, scenario, **ledger, **overrides) as world:
-            yield world
-
-    return opening
+from tests.pipeline.world import OpenHere, World, customers, outcomes, reconciliation
 
 
 def sent(world: World) -> Counter[int]:

@@ -5,7 +5,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,8 @@ from batch_issuer.settings import Settings
 from batch_issuer.tracking import Wait
 
 T = TypeVar("T")
+OpenHere = Callable[..., AbstractAsyncContextManager["World"]]
+"""Opens a world whose ledger is on one of the databases."""
 START = datetime(2026, 3, 2, 10, 15, tzinfo=UTC)
 BADGES = tuple(f"{number:024x}" for number in range(1, 30))
 

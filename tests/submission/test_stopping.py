@@ -20,28 +20,13 @@ from tests.gateway.servers import http_server
 from tests.submission.conftest import Desk, accepted, posted, request_id_of, spoil
 
 
-async def test_a_stop_lets_those_under_way_finish_and_starts_none(desk: Desk) -> None:
+@pytest.mark.parametrize("slots", [3, 8])
+async def test_a_stop_lets_those_under_way_finish_and_starts_none(desk: Desk, slots: int) -> None:
+    """Of eight slots, two requests more are about to be sent: those are not started either."""
+
     async def answer(request: web.Request) -> web.Response:
         seen.append(await request_id_of(request))
-        if len(seen) == 3:
-            desk.stopping.set()
-            everybody.set()
-        await everybody.wait()
-        return accepted(await request_id_of(request))
-
-    seen: list[str] = []
-    everybody = asyncio.Event()
-    await desk.plan(20)
-    async with http_server(answer) as url:
-        report = await desk.submit(make_access(url), concurrency=3)
-    assert (report.stop, len(seen)) == (None, 3)
-    assert Counter(report.stages) == {"submitted": 3, "not_sent": 17}
-
-
-async def test_a_stop_sends_none_that_was_about_to_be_sent(desk: Desk) -> None:
-    async def answer(request: web.Request) -> web.Response:
-        seen.append(await request_id_of(request))
-        if len(seen) == 8:
+        if len(seen) == slots:
             await desk.ledger.read(lambda _: None)  # the next ones have come to their turn by now
             desk.stopping.set()
             everybody.set()
@@ -52,9 +37,9 @@ async def test_a_stop_sends_none_that_was_about_to_be_sent(desk: Desk) -> None:
     everybody = asyncio.Event()
     await desk.plan(20)
     async with http_server(answer) as url:
-        report = await desk.submit(make_access(url), concurrency=8)
-    assert (report.stop, len(seen)) == (None, 8)
-    assert Counter(report.stages) == {"submitted": 8, "not_sent": 12}
+        report = await desk.submit(make_access(url), concurrency=slots)
+    assert (report.stop, len(seen)) == (None, slots)
+    assert Counter(report.stages) == {"submitted": slots, "not_sent": 20 - slots}
 
 
 async def test_a_stop_ends_the_wait_for_another_attempt(
