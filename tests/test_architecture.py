@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "batch_issuer"
 LEVELS = (
     {"batch"},
     {"errors", "clock", "processes", "redaction", "tasks", "notify_settings", "addresses"},
+    {"console_settings"},
     {"settings", "logs"},
     {"gateway", "ledger"},
     {"intake"},

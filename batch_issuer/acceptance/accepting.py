@@ -70,7 +70,7 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
     try:
         batch = await _new_batch(services, file, staged, options, access)
         source = await asyncio.to_thread(
-            open_source, staged.path, input_options(batch.settings), name=file.name
+            open_source, staged.path, input_options(batch.settings), name=batch.input_name
         )
         if not options.again:
             await services.ledger.read(refuse_same_content, batch)
@@ -135,13 +135,15 @@ async def _new_batch(
         base_url=access.base_url,
         org_id=access.org_id,
         stage=BatchStage.RECORDING,
-        input_name=file.name,
+        input_name=options.file_name or file.name,
         input_sha256=staged.sha256,
         settings={**services.settings.public(), **options.decided()},
         timeline=services.ledger.timeline,
         created_at=services.clock.timestamp(),
         started_at=services.clock.timestamp(),
         inbox_file=options.inbox_file,
+        issued_by=options.issued_by,
+        upload=options.upload,
     )
 
 

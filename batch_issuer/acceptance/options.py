@@ -30,6 +30,12 @@ class IssueOptions:
     """Go on beside batches that were sent with another ledger."""
     inbox_file: str = ""
     """What the ledger calls the file, where it came through a watched folder."""
+    issued_by: str = ""
+    """Who issues it."""
+    upload: str = ""
+    """The upload that it was, where it came through the console."""
+    file_name: str = ""
+    """What the file was called where it came from; its own name by default."""
     look: Look | None = None
     """How the file must stand when it has been copied, where it may still be written to."""
 

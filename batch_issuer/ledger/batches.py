@@ -74,6 +74,10 @@ class Batch:
     """1 while something of it is still to be removed from the ledger."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """What became of its rows, as it stood when the batch was pruned."""
+    issued_by: str = ""
+    """The user who issued it: of the console, or of the machine where the command ran."""
+    upload: str = ""
+    """The upload that it was, where it came through the console."""
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:

@@ -58,8 +58,11 @@ batches = Table(
     _text("pruned_at"),
     _count("pruning"),
     _text("figures"),
+    _text("issued_by"),
+    _text("upload"),
     Index("batches_by_content", "base_url", "org_id", "input_sha256"),
     Index("batches_by_inbox_file", "inbox_file"),
+    Index("batches_by_upload", "upload"),
 )
 """`inbox_file` is the folder's id and the name of the file that came through a watched folder, `inbox_place`
 where in that folder it goes, and `inbox_moved` whether it is there."""
@@ -218,3 +221,132 @@ notices = Table(
 )
 """What a channel was told, or is still to be told until it is no news any more. The key makes it one
 time only; `about` names batches, and `figure` is what must get worse for the same to be told again."""
+
+users = Table(
+    "users",
+    metadata,
+    Column("user", Text, primary_key=True),
+    _text("password"),
+    _text("roles"),
+    _text("created_at"),
+    _text("disabled_at"),
+)
+"""Who may use the console: a password as argon2 hashed it (none for who signs in elsewhere), and roles
+parted by blanks."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    _text("user"),
+    _text("created_at"),
+    _text("seen_at"),
+    _text("ends_at"),
+    Index("sessions_by_user", "user"),
+)
+"""Who is signed in: the digest of what the browser's cookie holds, never that itself."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    _text("user"),
+    _text("name"),
+    _text("created_at"),
+    _text("ends_at"),
+    _text("revoked_at"),
+    Index("tokens_by_user", "user"),
+)
+"""Tokens by which other systems use the API as a user: an id to speak of it, and its digest."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _text("at"),
+    _text("user"),
+    _text("via"),
+    _text("address"),
+    _text("action"),
+    _text("about"),
+    _text("detail"),
+    Index("audit_by_action", "action", "about", "at"),
+    Index("audit_by_user", "user"),
+)
+"""Who did what, by which door, from which address; triggers refuse every change of what is there.
+
+`about` is a batch, an upload, a run or a user; `detail` is JSON."""
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("upload", Text, primary_key=True),
+    _text("user"),
+    _text("file_name"),
+    _text("kind"),
+    _count("size"),
+    _text("sha256"),
+    _text("created_at"),
+    _text("options"),
+    _text("checked"),
+    _text("batch"),
+    Index("uploads_by_user", "user"),
+)
+"""Files that somebody brought, each until it is a batch: how it is to be read, and what checking it found,
+both as JSON."""
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("upload", Text, nullable=False),
+    Column("row", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    _text("value"),
+    _text("corrected_at"),
+    PrimaryKeyConstraint("upload", "row", "position"),
+)
+"""Cells of an upload that somebody corrected, by row and by place in the row."""
+
+remembered_columns = Table(
+    "remembered_columns",
+    metadata,
+    Column("title", Text, primary_key=True),
+    _text("column"),
+    _text("user"),
+    _text("at"),
+)
+"""Which column a header meant the last time that somebody chose it."""
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run", Text, primary_key=True),
+    _text("action"),
+    _text("upload"),
+    _text("batch"),
+    _text("user"),
+    _text("via"),
+    _text("options"),
+    _text("made_at"),
+    _text("ended_at"),
+    Column("exit_code", Integer),
+    _text("message"),
+    Column("occupies", Text, unique=True),
+    Index("runs_by_batch", "batch"),
+    Index("runs_by_upload", "upload"),
+)
+"""What the console was asked to do in the background. One that has not ended `occupies` its upload or
+batch: another one for the same is refused by the table itself."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    _text("digest"),
+    _text("run"),
+    _text("made_at"),
+    PrimaryKeyConstraint("user", "key"),
+)
+"""Keys under which other systems created batches, and the run that each made."""
