@@ -25,7 +25,7 @@ LEVELS = (
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
-    {"inbox"},
+    {"inbox", "runs"},
     {"cli"},
     {"__main__"},
 )
