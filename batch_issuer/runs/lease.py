@@ -32,7 +32,7 @@ async def only_console(ledger: Ledger, *, process: Process, clock: Clock) -> Asy
                 break
             except BatchInUse as exc:
                 was, left = left, exc.seconds or 0.0
-                if exc.is_known_to_run or (was is not None and left > was):
+                if exc.is_known_to_run or (was is not None and left > was - _LOOK_SECONDS / 2):
                     raise ConsoleInUse(who=exc.who) from exc
             await clock.sleep(_LOOK_SECONDS)
         yield lease
