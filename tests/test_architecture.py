@@ -20,7 +20,7 @@ LEVELS = (
     {"reports"},
     {"metrics"},
     {"assembly"},
-    {"recording", "preflight", "notices"},
+    {"recording", "preflight", "notices", "accounts"},
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},

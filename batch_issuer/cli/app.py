@@ -30,6 +30,7 @@ from batch_issuer.cli import (
     sandbox,
     show,
     template,
+    users,
     validate,
 )
 from batch_issuer.cli.options import GlobalOptions, LogFormat, refuse_password
@@ -51,6 +52,7 @@ for module in (
     *(prune, export, backup),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
+app.add_typer(users.app, name="users")
 
 
 def _print_version(wanted: bool) -> None:
