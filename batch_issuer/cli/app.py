@@ -31,6 +31,7 @@ from batch_issuer.cli import (
     serve,
     show,
     template,
+    users,
     validate,
 )
 from batch_issuer.cli.options import GlobalOptions, LogFormat, refuse_password
@@ -52,6 +53,7 @@ for module in (
     *(prune, export, backup),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
+app.add_typer(users.app, name="users")
 
 
 def _print_version(wanted: bool) -> None:

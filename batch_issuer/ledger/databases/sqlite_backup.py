@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, delete, update
 
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.stages import Stage
@@ -62,6 +62,7 @@ def forget_since_backup(connection: Connection) -> None:
 
     What seems unsent is looked up before it is sent. What was refused may have been retried, under an id
     that is not known here: it counts as failed beyond retry, so that no other batch issues it either.
+    Who was signed in must sign in again, and tokens are revoked: that may have been done to them meanwhile.
     """
     known = tables.requests.c
     connection.execute(update(tables.batches).values(timeline=_OTHER_TIMELINE))
@@ -71,4 +72,9 @@ def forget_since_backup(connection: Connection) -> None:
         .values(stage=Stage.SUBMITTED, outcome=Outcome.FAILED, is_final=1)
     )
     connection.execute(update(tables.requests).where(known.outcome == Outcome.FAILED).values(is_definite=0))
+    connection.execute(delete(tables.sessions))
+    tokens = tables.tokens.c
+    connection.execute(
+        update(tables.tokens).where(tokens.revoked_at == "").values(revoked_at=tokens.created_at)
+    )
     connection.exec_driver_sql("PRAGMA user_version=0")
