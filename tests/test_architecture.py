@@ -26,6 +26,7 @@ LEVELS = (
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
     {"inbox"},
+    {"web"},
     {"cli"},
     {"__main__"},
 )

@@ -28,6 +28,7 @@ from batch_issuer.cli import (
     resume,
     retry,
     sandbox,
+    serve,
     show,
     template,
     users,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for module in (
     *(validate, plan, issue, inbox, resume, retry, refresh, decide),
-    *(batches, show, template, sandbox, demo, doctor),
+    *(batches, show, serve, template, sandbox, demo, doctor),
     *(prune, export, backup),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
