@@ -27,6 +27,7 @@ LEVELS = (
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
     {"inbox"},
     {"web"},
+    {"inbox", "uploads"},
     {"cli"},
     {"__main__"},
 )
