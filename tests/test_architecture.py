@@ -28,6 +28,7 @@ LEVELS = (
     {"inbox"},
     {"web"},
     {"inbox", "uploads"},
+    {"inbox", "runs"},
     {"cli"},
     {"__main__"},
 )
