@@ -5,6 +5,8 @@ BatchIssuerError (1)
 │   ├── SettingsError
 │   ├── UnknownBatch
 │   ├── PrunedBatch
+│   ├── UnknownUser
+│   ├── AccountRefused
 │   ├── OutputNotWritable
 │   ├── ForeignBatches
 │   └── LedgerTooNew
@@ -72,6 +74,18 @@ class PrunedBatch(UsageError):
             f"batch {batch} was pruned at {at}: its files and details are gone, and nothing more can be done "
             f"with it; what it issued is still guarded, and `batch-issuer show {batch}` has its figures"
         )
+
+
+class UnknownUser(UsageError):
+    """There is no such user of the console."""
+
+    def __init__(self, user: str) -> None:
+        """Name the user that was asked for."""
+        super().__init__(f"there is no user {user!r}; `batch-issuer users list` names those there are")
+
+
+class AccountRefused(UsageError):
+    """A user, a password, a role or a token can't be as it was asked for."""
 
 
 class ForeignBatches(UsageError):

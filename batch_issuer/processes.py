@@ -1,6 +1,7 @@
 """Who a process is, so that another one can tell whether it is still there."""
 
 import os
+import pwd
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ def this_process() -> Process:
         pid=os.getpid(),
         started="" if started is None else started[1],
     )
+
+
+def machine_user() -> str:
+    """Tell as which user of this machine the process runs."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container may run as a number without a name
+        return str(os.geteuid())
 
 
 def is_provably_gone(process: Process) -> bool:
