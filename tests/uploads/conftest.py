@@ -1,5 +1,6 @@
 """Uploads beside a sandbox, a ledger file and an output folder."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ class Desk:
         self.uploads = uploads
 
     async def bring(self, content: str | bytes | Path, name: str = "customers.csv") -> Upload:
-        data = content.read_bytes() if isinstance(content, Path) else content
+        data = await asyncio.to_thread(content.read_bytes) if isinstance(content, Path) else content
         return await self.uploads.receive(in_parts(data), file_name=name, user=USER)
 
     async def check(self, upload: Upload) -> Checked:
