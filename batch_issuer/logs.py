@@ -25,6 +25,8 @@ FIELDS: Final = (
     "channel",
     "kind",
     "reason",
+    "user",
+    "address",
 )
 """What a line may carry besides its event (docs/reference/logs.md). Customer ids are no field, and messages
 of servers neither: a reason is what this machine says."""

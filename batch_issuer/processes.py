@@ -1,6 +1,7 @@
 """Who a process is, so that another one can tell whether it is still there."""
 
 import os
+import pwd
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,14 @@ def this_process() -> Process:
     )
 
 
+def machine_user() -> str:
+    """Tell as which user of this machine the process runs."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container may run as a number without a name
+        return str(os.geteuid())
+
+
 def is_provably_gone(process: Process) -> bool:
     """Tell whether a process has ended for certain: only for one of this boot and namespace that can be told.
 
@@ -52,6 +61,11 @@ def is_provably_gone(process: Process) -> bool:
         pass
     present = _state_and_start(process.pid)
     return present is not None and (present[0] in _DEAD or present[1] != process.started)
+
+
+def is_near(process: Process, other: Process) -> bool:
+    """Tell whether one of two processes can see for certain that the other has ended."""
+    return bool(process.boot) and (process.boot, process.namespace) == (other.boot, other.namespace)
 
 
 def _boot() -> str:

@@ -36,7 +36,7 @@ def calls() -> Iterator[Call]:
 
 def is_logging(call: ast.Call) -> bool:
     of = call.func
-    is_method = isinstance(of, ast.Attribute) and of.attr in {*LEVELS, "log"}
+    is_method = isinstance(of, ast.Attribute) and of.attr in {*LEVELS, "log", "exception"}
     return (
         is_method
         and isinstance(of, ast.Attribute)
@@ -51,7 +51,7 @@ def read_call(call: ast.Call, tree: ast.Module, where: str) -> Call:
         level, event = call.args[0], call.args[1]
         levels = {node.attr.lower() for node in ast.walk(level) if isinstance(node, ast.Attribute)} & LEVELS
     else:
-        event, levels = call.args[0], {call.func.attr}
+        event, levels = call.args[0], {call.func.attr.replace("exception", "error")}
     extra = [keyword.value for keyword in call.keywords if keyword.arg == "extra"]
     return Call(
         where=where,

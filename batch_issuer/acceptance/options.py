@@ -72,9 +72,13 @@ def input_options(facts: Mapping[str, Any]) -> InputOptions:
 
 def recorded_options(batch: Batch) -> IssueOptions:
     """Read back what the user decided about the file of a batch."""
-    decided = batch.settings
+    return decided_options(batch.settings, name=batch.name)
+
+
+def decided_options(decided: Mapping[str, Any], *, name: str) -> IssueOptions:
+    """Read back what `IssueOptions.decided` gave."""
     return IssueOptions(
-        name=batch.name,
+        name=name,
         sheet=SheetOptions(**{name: decided.get(name) for name in _HOW_WRITTEN}),
         mapped=decided["map"],
         on_invalid=decided["on_invalid"],

@@ -28,8 +28,10 @@ from batch_issuer.cli import (
     resume,
     retry,
     sandbox,
+    serve,
     show,
     template,
+    users,
     validate,
 )
 from batch_issuer.cli.options import GlobalOptions, LogFormat, refuse_password
@@ -47,10 +49,11 @@ app = typer.Typer(
 )
 for module in (
     *(validate, plan, issue, inbox, resume, retry, refresh, decide),
-    *(batches, show, template, sandbox, demo, doctor),
+    *(batches, show, serve, template, sandbox, demo, doctor),
     *(prune, export, backup),
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)
+app.add_typer(users.app, name="users")
 
 
 def _print_version(wanted: bool) -> None:

@@ -41,8 +41,14 @@ def settings_for(context: typer.Context, **options: object) -> Settings:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
-    log.info("command started", extra={"command": context.info_name})
+    log.info("command started", extra={"command": _command_of(context)})
     return settings
+
+
+def _command_of(context: typer.Context) -> str:
+    """Name the command, without what belongs to it: `users` for `users add`."""
+    path = context.command_path.removeprefix(context.find_root().command_path).split()
+    return path[0] if path else ""
 
 
 def settings_again(context: typer.Context, **options: object) -> Settings:

@@ -13,6 +13,7 @@ from batch_issuer.ledger.database import (
 from batch_issuer.ledger.databases import Examined, Run
 from batch_issuer.ledger.journal import Journal, open_journal
 from batch_issuer.ledger.leases import LeaseKey
+from batch_issuer.ledger.records import Records, open_records
 from batch_issuer.ledger.request_rows import RequestRows
 from batch_issuer.ledger.requests import RequestRecord
 from batch_issuer.ledger.transitions import Answered, Missing, Sending, Transition
@@ -29,6 +30,7 @@ __all__ = [
     "Ledger",
     "Missing",
     "Query",
+    "Records",
     "RequestRecord",
     "RequestRows",
     "Run",
@@ -42,4 +44,5 @@ __all__ = [
     "ledger_file",
     "open_journal",
     "open_ledger",
+    "open_records",
 ]

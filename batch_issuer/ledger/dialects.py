@@ -18,6 +18,7 @@ class Lock(IntEnum):
 
     MIGRATION = 7_305_181_242_016
     GUARDS = 7_305_181_242_017
+    ACCOUNTS = 7_305_181_242_018
 
 
 def lock_for_all(connection: Connection, lock: Lock) -> None:

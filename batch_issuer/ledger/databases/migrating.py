@@ -1,6 +1,7 @@
 """Brings a ledger's tables up to date, inside a transaction of the caller."""
 
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from alembic import command
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, inspect
 from batch_issuer.errors import LedgerTooNew, UsageError
 
 _SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
+_TURN: Final = Lock()
+"""alembic keeps what it migrates in globals, and a server may open ledgers in several threads."""
 
 
 def is_current(connection: Connection, name: str) -> bool:
@@ -42,4 +45,5 @@ def migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _TURN:
+        command.upgrade(config, "head")

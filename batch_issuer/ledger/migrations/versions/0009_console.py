@@ -73,6 +73,12 @@ def _make_audit() -> None:
             f"CREATE TRIGGER audit_refuses_{change.lower()} BEFORE {change} ON audit "
             "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
         )
+    # INSERT OR REPLACE deletes what is in its way without asking the trigger above
+    op.execute(
+        "CREATE TRIGGER audit_refuses_replace BEFORE INSERT ON audit "
+        "WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number) "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+    )
 
 
 def _make_work() -> None:

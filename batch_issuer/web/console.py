@@ -1,0 +1,73 @@
+"""What every page of the console works with."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from batch_issuer.accounts import Accounts
+from batch_issuer.addresses import is_loopback
+from batch_issuer.clock import Clock
+from batch_issuer.ledger.records import Records, open_records
+from batch_issuer.metrics import Measurements
+from batch_issuer.redaction import Redactor
+from batch_issuer.settings import Settings
+from batch_issuer.web.addresses import Doorway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The services of a console that is open."""
+
+    settings: Settings
+    records: Records
+    accounts: Accounts
+    clock: Clock
+    redact: Redactor
+    measurements: Measurements
+    doorway: Doorway
+    welcome_code: str
+    """Who has it may make the first account."""
+    is_new: bool
+    """Whether there was no account yet when it was opened."""
+
+    @property
+    def environment(self) -> str:
+        """`test` or `live`: live unless a setting says otherwise, or the API is on this machine."""
+        settings = self.settings
+        if settings.environment is not None:
+            return settings.environment
+        return "test" if is_loopback(urlsplit(settings.base_url or "").hostname or "localhost") else "live"
+
+
+CONSOLE: Final = web.AppKey("console", Console)
+STOPPING: Final = web.AppKey("stopping", asyncio.Event)
+"""Set when the console is about to close: streams end then."""
+
+
+@asynccontextmanager
+async def open_console(settings: Settings, *, clock: Clock) -> AsyncIterator[Console]:
+    """Open the services of a console. Raises what opening the ledger raises."""
+    async with open_records(settings.ledger_url, clock) as records:
+        accounts = Accounts(records, clock)
+        yield Console(
+            settings=settings,
+            records=records,
+            accounts=accounts,
+            clock=clock,
+            redact=Redactor(settings.secrets()),
+            measurements=Measurements(),
+            doorway=Doorway.of(settings),
+            welcome_code=secrets.token_urlsafe(18),
+            is_new=not await accounts.any_exist(),
+        )
+
+
+def console_of(request: web.Request) -> Console:
+    """Return the services of the console that was asked."""
+    return request.app[CONSOLE]

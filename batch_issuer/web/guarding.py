@@ -1,0 +1,102 @@
+"""What stands before every handler: is the name ours, who asks, may they, and did our own page send it."""
+
+import asyncio
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from batch_issuer.ledger.audit import Action, Via
+from batch_issuer.web.console import console_of
+from batch_issuer.web.rendering import see_other
+from batch_issuer.web.routes import PUBLIC, Handler, Route
+from batch_issuer.web.visitors import VISITOR, is_csrf, note, visitor_of
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM: Final = "application/x-www-form-urlencoded"
+CSRF_FIELD: Final = "csrf"
+CSRF_HEADER: Final = "X-CSRF-Token"
+_SECONDS_FOR_A_FORM: Final = 30
+_MISDIRECTED: Final = 421
+
+
+def guarded(route: Route) -> Handler:
+    """Return a handler that is reached only by those who may."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if route.needs is not PUBLIC:
+            if VISITOR not in request:
+                return await _ask_to_sign_in(request)
+            await _refuse_without_role(request, route)
+        if request.method not in _SAFE:
+            await _refuse_foreign_form(request, route)
+        return await route.handler(request)
+
+    return handle
+
+
+@web.middleware
+async def refuse_foreign_names(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer nothing under a name that is not ours: a page of whoever chose it could read the answer."""
+    if request.path.startswith("/health/") or console_of(request).doorway.is_ours(request.host):
+        return await handler(request)
+    told = "This console is not known under that name; open the address that its admin gave you.\n"
+    return web.Response(text=told, status=_MISDIRECTED)
+
+
+async def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
+    if request.path.startswith("/api/") or request.path == "/metrics":
+        raise web.HTTPUnauthorized(
+            headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="batch_issuer"'},
+            text="Send a token of the console: `Authorization: Bearer TOKEN`.",
+        )
+    where = "/sign-in"
+    if request.method in _SAFE and request.path_qs != "/":
+        where += f"?next={quote(request.path_qs, safe='')}"
+    if "HX-Request" in request.headers:  # a part of a page can't hold the form: the whole page goes there
+        return web.Response(status=204, headers={"HX-Redirect": where})
+    return see_other(where)
+
+
+async def _refuse_without_role(request: web.Request, route: Route) -> None:
+    visitor = visitor_of(request)
+    if not visitor.has(*route.needs):
+        wanted = " or ".join(sorted(role.value for role in route.needs))
+        await note(request, Action.ACCESS_REFUSED, detail={"path": request.path, "needs": wanted})
+        raise web.HTTPForbidden(
+            text=f"This needs the role {wanted}, which your account has not. Ask an admin of the console."
+        )
+
+
+async def _refuse_foreign_form(request: web.Request, route: Route) -> None:
+    """Refuse what a page of somebody else sends in the name of a visitor."""
+    visitor = request.get(VISITOR)
+    if visitor is not None and visitor.via is Via.API:
+        return  # no browser adds a token by itself
+    if not console_of(request).doorway.is_same_origin(request):
+        await refuse_form(request, "another site sent it")
+    if visitor is None or route.checks_form:
+        return
+    given = request.headers.get(CSRF_HEADER) or await _field(request)
+    if not is_csrf(visitor, given):
+        await refuse_form(request, "its token is not that of the session")
+
+
+async def refuse_form(request: web.Request, why: str) -> None:
+    """Refuse a form, and note why. Always raises HTTPForbidden."""
+    await note(request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": why})
+    raise web.HTTPForbidden(
+        text="This form is too old, or was not sent from a page of the console. Nothing was done: "
+        "go back, load the page again, and send it once more."
+    )
+
+
+async def _field(request: web.Request) -> str:
+    if request.content_type != _FORM:
+        return ""
+    try:
+        async with asyncio.timeout(_SECONDS_FOR_A_FORM):
+            fields = await request.post()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="The form came too slowly; send it again.") from None
+    return str(fields.get(CSRF_FIELD, ""))

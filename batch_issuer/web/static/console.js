@@ -1,0 +1,33 @@
+// What pages gain where scripts run: numbers and times as the reader writes them. Nothing depends on it.
+"use strict";
+(() => {
+  const numbers = new Intl.NumberFormat(navigator.languages);
+  const times = new Intl.DateTimeFormat(navigator.languages, { dateStyle: "medium", timeStyle: "short" });
+
+  function localise(root) {
+    for (const data of root.querySelectorAll("data.number")) {
+      data.textContent = numbers.format(Number(data.value));
+    }
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (!Number.isNaN(at.getTime())) {
+        time.textContent = times.format(at);
+        time.title = time.dateTime;
+      }
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => localise(document));
+  document.addEventListener("htmx:load", (event) => localise(event.detail.elt.parentElement || document));
+  // A press of a button counts once: the form is on its way.
+  document.addEventListener("submit", (event) => {
+    for (const button of event.target.querySelectorAll("button[type=submit]")) {
+      setTimeout(() => { button.disabled = true; }, 0);
+    }
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      for (const button of document.querySelectorAll("button[type=submit]")) button.disabled = false;
+    }
+  });
+})();
