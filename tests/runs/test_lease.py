@@ -21,9 +21,7 @@ async def test_a_living_server_of_another_container_is_respected(ledger: Ledger,
             await lease.renew()
 
         with pytest.raises(ConsoleInUse, match="serves the console"):
-            async with only_console(
-                ledger, process=this_process(), clock=replace(time.clock, sleep=sleep)
-            ):
+            async with only_console(ledger, process=this_process(), clock=replace(time.clock, sleep=sleep)):
                 pass
     assert sum(time.slept) < 60
 

@@ -208,5 +208,3 @@ async def test_a_second_server_on_the_same_ledger_is_refused_in_one_line(tmp_pat
         with pytest.raises(ConsoleInUse, match="serves the console with this ledger already"):
             async with world.server(this_process()):
                 pass
-
-

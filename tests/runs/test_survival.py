@@ -67,7 +67,9 @@ async def test_a_run_outlives_its_server(tmp_path: Path, death: Death) -> None:
             assert (run.batch, run.exit_code) == (batches[0].batch, ExitCode.ROWS_NEED_A_LOOK)
 
 
-async def test_a_server_that_is_stopped_finishes_what_is_under_way_and_leaves_the_rest(tmp_path: Path) -> None:
+async def test_a_server_that_is_stopped_finishes_what_is_under_way_and_leaves_the_rest(
+    tmp_path: Path,
+) -> None:
     async with open_console(tmp_path, concurrency=2) as world:
         async with world.server(this_process()) as runs:
             run = await world.issue_upload(runs, world.write(customers(60)))
@@ -113,6 +115,7 @@ async def test_a_retry_that_was_cut_off_is_finished(tmp_path: Path) -> None:
 
 async def test_what_a_dead_server_of_another_container_holds_runs_out(tmp_path: Path) -> None:
     async with open_console(tmp_path, timeout=5, settle=0.5) as world:
+
         async def work(runs: Runs) -> None:
             await finished(runs, await world.issue_upload(runs, world.write(customers(30))))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batch_issuer.ledger import open_ledger
+from batch_issuer.ledger.records import open_records
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.uploads import Checked, Uploads, open_uploads
 from tests.pipeline.world import World, open_world
@@ -60,8 +60,8 @@ async def desk_at(world: World) -> AsyncIterator[Desk]:
     """Open the uploads of a server."""
     settings, clock = world.settings(), world.time.clock()
     async with (
-        open_ledger(settings.ledger_url, clock) as ledger,
-        open_uploads(ledger, settings, clock) as uploads,
+        open_records(settings.ledger_url, clock) as records,
+        open_uploads(records, settings, clock) as uploads,
     ):
         yield Desk(world, uploads)
 
