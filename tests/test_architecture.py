@@ -26,9 +26,8 @@ LEVELS = (
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
     {"inbox"},
+    {"inbox", "uploads", "runs"},
     {"web"},
-    {"inbox", "uploads"},
-    {"inbox", "runs"},
     {"cli"},
     {"__main__"},
 )
