@@ -29,11 +29,7 @@ async def test_a_living_server_of_another_container_is_respected(records: Record
             await lease.renew()
 
         with pytest.raises(ConsoleInUse, match="serves the console"):
-<<<<<<< HEAD
             async with only_console(records, process=this_process(), clock=replace(time.clock, sleep=sleep)):
-=======
-            async with only_console(ledger, process=this_process(), clock=replace(time.clock, sleep=sleep)):
->>>>>>> uploads
                 pass
     assert sum(time.slept) < 60
 

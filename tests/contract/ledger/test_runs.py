@@ -47,8 +47,9 @@ async def test_a_run_is_found_as_it_was_recorded_until_it_ends(ledger: Ledger) -
     assert await ledger.write(add_run, made) == made
     assert await ledger.read(find_run, "a1") == made
     assert await ledger.read(list_open_runs) == [made]
-    ended = {"at": LATER, "exit_code": ExitCode.NOT_FINISHED, "message": "the server is down"}
-    assert await ledger.write(end_run, "a1", **ended)
+    assert await ledger.write(
+        end_run, "a1", at=LATER, exit_code=ExitCode.NOT_FINISHED, message="the server is down"
+    )
     assert not await ledger.write(end_run, "a1", at=LATER, exit_code=ExitCode.DONE, message="")
     assert await ledger.read(list_open_runs) == []
     assert await ledger.read(find_run, "a1") == replace(
