@@ -27,6 +27,8 @@ LEVELS = (
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
     {"inbox"},
     {"web"},
+    {"inbox", "uploads"},
+    {"inbox", "runs"},
     {"cli"},
     {"__main__"},
 )
