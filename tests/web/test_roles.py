@@ -5,9 +5,10 @@ import re
 import pytest
 
 from batch_issuer.accounts import Role
-from batch_issuer.ledger.audit import Action, list_entries
+from batch_issuer.ledger.audit import Action, Via, list_entries
 from batch_issuer.web.app import ROUTES
 from batch_issuer.web.routes import ANYONE, PUBLIC, Route
+from batch_issuer.web.visitors import Visitor, is_csrf
 from tests.web.site import Browser, Page, Site
 
 GUARDED = [route for route in ROUTES if route.needs is not PUBLIC]
@@ -76,12 +77,19 @@ async def test_a_form_without_the_token_of_the_session_does_nothing(site: Site, 
     if route.path.startswith("/api/"):
         pytest.skip("a token of the API is no cookie: no other site can send it")
     browser, other = await site.browser(*Role), await site.browser(Role.ADMIN)
-    tokens = ["", "0" * 64, other.last.csrf if other.last else "", "\udcff"]
+    tokens = ["", "0" * 64, other.last.csrf if other.last else "", "\u00ff"]
     for token in tokens:
-        headers = {"X-CSRF-Token": token.encode("latin-1", "replace").decode("latin-1")} if token else {}
+        headers = {"X-CSRF-Token": token} if token else {}
         page = await browser.send(route.method, address_of(route), headers=headers, data={"csrf": token})
         assert page.status == 403, token
         assert "was not sent from a page of the console" in page.text
     told = await site.console.records.read(list_entries, action=Action.REQUEST_REFUSED.value)
     assert len(told) == len(tokens)
     assert (await browser.get("/", follow=False)).status == 200
+
+
+def test_a_token_of_bytes_that_are_no_text_is_only_wrong() -> None:
+    visitor = Visitor(user="mara", roles=frozenset(), via=Via.PAGE, address="", csrf="0" * 64)
+    assert not is_csrf(visitor, "\udcff")
+    assert not is_csrf(Visitor(user="", roles=frozenset(), via=Via.API, address=""), "")
+    assert is_csrf(visitor, "0" * 64)
