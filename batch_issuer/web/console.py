@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from batch_issuer.accounts import Accounts
+from batch_issuer.accounts import Accounts, Passwords
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
 from batch_issuer.ledger.records import Records, open_records
@@ -71,6 +71,11 @@ async def open_console(
         open_uploads(records, settings, clock) as uploads,
     ):
         accounts = Accounts(records, clock)
+    settings: Settings, *, clock: Clock, passwords: Passwords | None = None
+) -> AsyncIterator[Console]:
+    """Open the services of a console. Raises what opening the ledger raises."""
+    async with open_records(settings.ledger_url, clock) as records:
+        accounts = Accounts(records, clock, passwords)
         yield Console(
             settings=settings,
             records=records,
