@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -39,19 +39,21 @@ class DryRun:
     """The names of its badges by their ids, as far as the server told them."""
 
 
-def try_out(
+def try_out(  # noqa: PLR0913 - what is known of a file comes from several places
     file: Path,
     settings: Settings,
     options: IssueOptions,
     *,
+    name: str | None = None,
     book: BadgeBook | None = None,
     on_rows: Callable[[CheckedRows], None] = lambda _: None,
 ) -> DryRun:
-    """Check and plan a file in place, with what is known of its badges. Raises InputRefused, UsageError."""
+    """Check and plan a file in place, with what is known of its badges. Raises InputRefused, UsageError.
+
+    Messages call it `name`, which is its own name by default.
+    """
     check_file(file, max_bytes=settings.max_file_bytes)
-    source = open_source(
-        file, input_options({**settings.public(), **asdict(options.sheet), "map": options.mapped})
-    )
+    source = open_source(file, input_options({**settings.public(), **options.reading()}), name=name)
     source = source if book is None else source.knowing(book)
     checked = Checked()
     for rows in _counted(check_rows(source), checked):

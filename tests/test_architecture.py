@@ -25,7 +25,7 @@ LEVELS = (
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
-    {"inbox"},
+    {"inbox", "uploads", "runs"},
     {"web"},
     {"cli"},
     {"__main__"},

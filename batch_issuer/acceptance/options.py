@@ -21,6 +21,8 @@ class IssueOptions:
     name: str = ""
     sheet: SheetOptions = field(default_factory=SheetOptions)
     mapped: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Values for the whole file, by columns; they count before those of the settings."""
     on_invalid: OnInvalid = "stop"
     max_invalid: MaxInvalid = field(default_factory=lambda: MaxInvalid.parse("10%"))
     again: bool = False
@@ -39,11 +41,14 @@ class IssueOptions:
     look: Look | None = None
     """How the file must stand when it has been copied, where it may still be written to."""
 
+    def reading(self) -> dict[str, Any]:
+        """Return how the file is to be read, beside what the settings say."""
+        return {**asdict(self.sheet), **self.values, "map": dict(self.mapped)}
+
     def decided(self) -> dict[str, Any]:
         """Return what is recorded with the batch, so that it can be finished or read again alike."""
         return {
-            **asdict(self.sheet),
-            "map": dict(self.mapped),
+            **self.reading(),
             "on_invalid": self.on_invalid,
             "max_invalid": str(self.max_invalid),
             "again": self.again,

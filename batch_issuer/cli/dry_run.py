@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import typer
 
@@ -18,16 +18,11 @@ from batch_issuer.cli.running import progress_for
 from batch_issuer.cli.standard_input import input_file
 from batch_issuer.dry_run import DryRun, look_up, try_out
 from batch_issuer.errors import OutputNotWritable
-from batch_issuer.intake import CheckedRows, RawBlock
+from batch_issuer.intake import CheckedRows
 from batch_issuer.ledger.packing import pack_problems, unpack_problems
-from batch_issuer.reports import ProblemTally, original_rows_file, problem_json
-from batch_issuer.reports.cells import content, protected_cells
-from batch_issuer.reports.invalid_rows import InvalidRows
-from batch_issuer.reports.originals import ColumnRows, original_lines
+from batch_issuer.reports import ProblemTally, problem_json
+from batch_issuer.reports.rejects import rejects_writer
 from batch_issuer.settings import Settings
-
-if TYPE_CHECKING:
-    from batch_issuer.reports.files import CsvLines
 
 _SIZE: Final = struct.Struct("<Q")
 
@@ -73,7 +68,7 @@ def dry_run(
             problems = Problems(kept.enter_context(tempfile.TemporaryFile()))
             on_rows = _all(
                 problems.add,
-                _rejects_writer(written, rejects),
+                rejects_writer(written, rejects) if rejects else lambda _: None,
                 lambda rows: progress.rows_checked(rows.total),
             )
             return try_out(path, settings, options, book=book, on_rows=on_rows), problems
@@ -101,25 +96,6 @@ def _all(*takers: Callable[[CheckedRows], None]) -> Callable[[CheckedRows], None
             taker(rows)
 
     return take
-
-
-def _rejects_writer(files: ExitStack, rejects: Path | None) -> Callable[[CheckedRows], None]:
-    """Make what writes the invalid rows of a block, opened with the first of them."""
-    opened: list[CsvLines] = []
-
-    def write(rows: CheckedRows) -> None:
-        if rejects is None or not rows.problems:
-            return
-        columns = rows.columns
-        if not opened:
-            opened.append(files.enter_context(original_rows_file(rejects, columns).open(always=False)))
-        invalid, block = InvalidRows.of(rows.problems), rows.block
-        read = rows.raw if isinstance(block, RawBlock) else ColumnRows.of(block, invalid.rows)
-        opened[0].content(
-            content(original_lines(read, protected_cells(invalid.texts()), columns)), len(invalid)
-        )
-
-    return write
 
 
 def exit_code_of(result: DryRun) -> ExitCode:

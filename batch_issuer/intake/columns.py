@@ -38,6 +38,7 @@ class ColumnOptions:
     """What the user says about columns: headers mapped by hand, and values for a whole file."""
 
     mapped: Mapping[str, str] = field(default_factory=dict)
+    """Columns by the titles that mean them; a title that means none has an empty one."""
     defaults: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,7 +58,7 @@ def parse_mapping(options: Sequence[str]) -> dict[str, str]:
     mapped: dict[str, str] = {}
     for option in options:
         header, equals, column = option.rpartition("=")
-        title, column = _normal(header), column.strip()
+        title, column = normal_title(header), column.strip()
         if not (equals and title and column in COLUMNS):
             raise UsageError(f"--map {option!r}: write it as HEADER=COLUMN; columns are {', '.join(COLUMNS)}")
         if mapped.setdefault(title, column) != column:
@@ -73,12 +74,11 @@ def match_columns(name: str, header: Sequence[str], options: ColumnOptions) -> C
     """
     known = {**_KNOWN, **options.mapped}
     added = _added_columns(header)
-    if added:
-        header = [unprotect(title) for title in header]
+    header = titles_of(header)
     positions: dict[str, int] = {}
     for position, title in enumerate(header):
-        column = known.get(_normal(title))
-        if column is None:
+        column = known.get(normal_title(title))
+        if not column:
             continue
         if column in positions:
             raise InputRefused(
@@ -96,15 +96,34 @@ def match_columns(name: str, header: Sequence[str], options: ColumnOptions) -> C
     return Columns(header=tuple(header), positions=found, defaults=defaults, added=added)
 
 
+def titles_of(header: Sequence[str]) -> list[str]:
+    """Return the titles of a header as they were before a file of ours protected them."""
+    return [unprotect(title) for title in header] if _added_columns(header) else list(header)
+
+
+def by_name(title: str) -> str:
+    """Name the column that a header means by itself, or none."""
+    return _KNOWN.get(normal_title(title), "")
+
+
+def mapping_to(titles: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Map headers so that each column is taken from the one that was chosen for it, and from no other."""
+    wanted = {normal_title(title): column for column, title in chosen.items() if title}
+    meant = {normal_title(title): by_name(title) for title in titles}
+    return {
+        title: wanted.get(title, "") for title, column in meant.items() if wanted.get(title, "") != column
+    }
+
+
 def _added_columns(header: Sequence[str]) -> frozenset[int]:
     """Find the columns that a file of ours adds: the first `row` and the first `problem`, or none."""
-    titles = [_normal(title) for title in header]
+    titles = [normal_title(title) for title in header]
     is_ours = all(column in titles for column in ADDED)
     return frozenset(titles.index(column) for column in ADDED) if is_ours else frozenset()
 
 
 def _refuse_unmatched_maps(name: str, header: Sequence[str], options: ColumnOptions) -> None:
-    present = {_normal(title) for title in header}
+    present = {normal_title(title) for title in header}
     for title, column in options.mapped.items():
         if title not in present:
             raise InputRefused(f"{name} has no header like {title!r}, which --map sends to {column}")
@@ -115,8 +134,8 @@ def _missing(name: str, column: str, header: Sequence[str], taken: set[int]) -> 
     delimiter = guess_other_delimiter(list(header))
     if delimiter is not None:
         return f"{text}: its columns seem to be separated by {delimiter!r}; leave --delimiter out"
-    free = {_normal(title): title for position, title in enumerate(header) if position not in taken}
-    wanted = [_normal(column), *(_normal(a) for a, meant in ALIASES.items() if meant == column)]
+    free = {normal_title(title): title for position, title in enumerate(header) if position not in taken}
+    wanted = [normal_title(column), *(normal_title(a) for a, meant in ALIASES.items() if meant == column)]
     near = next(iter(n for w in wanted for n in difflib.get_close_matches(w, free, n=1)), None)
     if near is not None:
         quoted = _quoted(free[near])
@@ -135,11 +154,12 @@ def _quoted(title: str) -> str:
     return repr(title if len(title) <= _SHOWN_CHARS else f"{title[:_SHOWN_CHARS]}…")
 
 
-def _normal(title: str) -> str:
+def normal_title(title: str) -> str:
+    """Write a title as it is compared: without case, blanks, underscores and hyphens."""
     return re.sub(r"[\s_-]+", "", title).casefold()
 
 
 _KNOWN: Final = {
-    **{_normal(column): column for column in COLUMNS},
-    **{_normal(alias): column for alias, column in ALIASES.items()},
+    **{normal_title(column): column for column in COLUMNS},
+    **{normal_title(alias): column for alias, column in ALIASES.items()},
 }

@@ -14,7 +14,7 @@ from batch_issuer.batch.badges import BadgeBook, BadgeUse
 from batch_issuer.batch.problem_columns import ProblemColumns, ProblemKind
 from batch_issuer.batch.problems import Rule
 from batch_issuer.intake.columns import GROUP_COLUMNS
-from batch_issuer.intake.shapes import WRONG_CUSTOMER_IDS, Finding, Shape, first_fitting, shapes_of
+from batch_issuer.intake.shapes import MISLED, WRONG_CUSTOMER_IDS, Finding, Shape, first_fitting, shapes_of
 from batch_issuer.intake.sheets import CellKind
 
 MAX_CUSTOMER_ID: Final = "9223372036854775807"
@@ -71,7 +71,7 @@ class InputRules:
 
     def explain_kind(self, column: str, kind: CellKind) -> Finding | None:
         """Say why a cell is refused whatever its text, or None where the text decides."""
-        return _MISLED.get((column, kind))
+        return MISLED.get((column, kind))
 
     def _schema(self) -> pandera.DataFrameSchema:
         return pandera.DataFrameSchema(
@@ -201,14 +201,3 @@ def _go_together(frame: pd.DataFrame) -> "pd.Series[bool]":
 
 _PLACES: Final = {name: place for place, name in enumerate(("", "customer_id", *GROUP_COLUMNS))}
 _MOST_PLACES: Final = len(_PLACES)
-_DATED: Final = "the spreadsheet made a date of it"
-_MISLED: Final = {
-    ("customer_id", CellKind.DATE): Finding(Rule.NOT_A_NUMBER, _DATED),
-    ("badge_meta_id", CellKind.DATE): Finding(Rule.PATTERN, _DATED),
-    ("owner_type", CellKind.DATE): Finding(Rule.UNKNOWN_OWNER_TYPE, _DATED),
-    ("reference_id", CellKind.DATE): Finding(Rule.DIGITS_LOST, _DATED),
-    ("customer_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
-    ("badge_meta_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
-    ("reference_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
-}
-"""Cells that are refused for what they held, whatever their text looks like."""

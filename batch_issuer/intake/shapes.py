@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from batch_issuer.batch.problems import Rule
 from batch_issuer.batch.requests import OWNER_TYPES
 from batch_issuer.intake.instants import is_instant
+from batch_issuer.intake.sheets import CellKind
 from batch_issuer.intake.text_arrays import text_bytes
 
 MAX_REFERENCE_CHARS: Final = 128
@@ -158,7 +159,36 @@ def _of_failed_formulas(rule: Rule) -> tuple[Shape, ...]:
     )
 
 
+_DATED: Final = "the spreadsheet made a date of it"
+MISLED: Final = {
+    ("customer_id", CellKind.DATE): Finding(Rule.NOT_A_NUMBER, _DATED),
+    ("badge_meta_id", CellKind.DATE): Finding(Rule.PATTERN, _DATED),
+    ("owner_type", CellKind.DATE): Finding(Rule.UNKNOWN_OWNER_TYPE, _DATED),
+    ("reference_id", CellKind.DATE): Finding(Rule.DIGITS_LOST, _DATED),
+    ("customer_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+    ("badge_meta_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+    ("reference_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+}
+"""Cells that are refused for what they held, whatever their text looks like."""
+_MARKS: Final = {CellKind.DATE: "#DATE ", CellKind.ROUNDED: "#ROUNDED "}
+
+
+def marked(text: str, column: str, kind: CellKind) -> str:
+    """Write a cell of a workbook as text that is refused for what the cell held, if that is refused."""
+    return f"{_MARKS[kind]}{text}" if (column, kind) in MISLED else text
+
+
+def _of_marked_cells(column: str) -> tuple[Shape, ...]:
+    """Name the rules that cells break which `marked` wrote."""
+    return tuple(
+        Shape(failed(f"(?is){mark}.*"), MISLED[column, kind])
+        for kind, mark in _MARKS.items()
+        if (column, kind) in MISLED
+    )
+
+
 WRONG_CUSTOMER_IDS: Final = (
+    *_of_marked_cells("customer_id"),
     *_of_failed_formulas(Rule.NOT_A_NUMBER),
     Shape(empty, Finding(Rule.MISSING)),
     Shape(holds(_is_invisible), Finding(Rule.CONTROL_CHARACTER)),
@@ -185,6 +215,7 @@ def shapes_of(column: str, badge_pattern: str) -> tuple[Shape, ...]:
     badge = re.compile(badge_pattern, re.ASCII | re.IGNORECASE)
     return {
         "badge_meta_id": (
+            *_of_marked_cells("badge_meta_id"),
             *_of_failed_formulas(Rule.PATTERN),
             Shape(empty, Finding(Rule.MISSING)),
             Shape(each_distinct(lambda cell: badge.fullmatch(cell) is not None), None),
@@ -193,11 +224,13 @@ def shapes_of(column: str, badge_pattern: str) -> tuple[Shape, ...]:
             Shape(anything, Finding(Rule.PATTERN)),
         ),
         "owner_type": (
+            *_of_marked_cells("owner_type"),
             *_of_failed_formulas(Rule.UNKNOWN_OWNER_TYPE),
             Shape(_is_owner_type, None),
             Shape(anything, Finding(Rule.UNKNOWN_OWNER_TYPE), _nearest_owner_type),
         ),
         "reference_id": (
+            *_of_marked_cells("reference_id"),
             *_of_failed_formulas(Rule.MISSING),
             Shape(holds(_is_control), Finding(Rule.CONTROL_CHARACTER)),
             Shape(_is_too_long, Finding(Rule.TOO_LONG)),

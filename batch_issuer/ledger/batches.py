@@ -135,11 +135,16 @@ def list_batches(connection: Connection) -> list[Batch]:
 
 def find_same_content(connection: Connection, batch: Batch) -> BatchId | None:
     """Name the latest accepted batch of the same content for the same server and organisation."""
+    return find_content(connection, batch.input_sha256, base_url=batch.base_url, org_id=batch.org_id)
+
+
+def find_content(connection: Connection, sha256: str, *, base_url: str, org_id: str) -> BatchId | None:
+    """Name the latest accepted batch of a content for a server and organisation."""
     known = tables.batches.c
     found = connection.execute(
         select(known.batch)
-        .where(known.base_url == batch.base_url, known.org_id == batch.org_id)
-        .where(known.input_sha256 == batch.input_sha256, known.stage == BatchStage.ACCEPTED)
+        .where(known.base_url == base_url, known.org_id == org_id)
+        .where(known.input_sha256 == sha256, known.stage == BatchStage.ACCEPTED)
         .order_by(known.batch.desc())
         .limit(1)
     ).scalar_one_or_none()

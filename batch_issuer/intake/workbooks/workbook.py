@@ -44,6 +44,11 @@ class Workbook:
         return f"an Excel workbook, sheet {self._sheet!r}"
 
     @property
+    def sheets(self) -> tuple[str, ...]:
+        """The names of the sheets that may be read; this one comes first."""
+        return (self._sheet, *self._others)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Other sheets; and, once the rows were read, hidden rows and merged cells."""
         told = []

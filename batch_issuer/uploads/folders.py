@@ -1,0 +1,117 @@
+"""Where uploads lie: a folder for each, below the output folder."""
+
+import errno
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from batch_issuer.errors import InputRefused, OutputNotWritable
+from batch_issuer.intake.kinds import is_workbook, open_sheet
+from batch_issuer.intake.sheets import Limits, Sheet, SheetOptions
+from batch_issuer.reports.files import sync_folder
+
+UPLOADS: Final = ".uploads"
+_INCOMING: Final = "incoming"
+_TEXT: Final = "upload.csv"
+_WORKBOOK: Final = "upload.xlsx"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadFolder:
+    """The folder of one upload."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, output: Path, upload: str) -> "UploadFolder":
+        """Name the folder of an upload, whose id is ours."""
+        return cls(path=output / UPLOADS / upload)
+
+    @property
+    def original(self) -> Path:
+        """The file as it came."""
+        workbook = self.path / _WORKBOOK
+        return workbook if workbook.exists() else self.path / _TEXT
+
+    @property
+    def corrected(self) -> Path:
+        """The copy in which cells are corrected."""
+        return self.path / "corrected.csv"
+
+    @property
+    def problems(self) -> Path:
+        """The invalid rows with all of their problems."""
+        return self.path / "problems.arrow"
+
+    @property
+    def rejects(self) -> Path:
+        """The invalid rows as a file for the user."""
+        return self.path / "rejects.csv"
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Incoming:
+    """Writes a file to the disk as it comes; each call may wait for the disk."""
+
+    def __init__(self, folder: UploadFolder, *, name: str, max_bytes: int) -> None:
+        """Make the folder. Raises OutputNotWritable."""
+        self._folder, self._name, self._max_bytes = folder, name, max_bytes
+        self._digest = hashlib.sha256()
+        self.size = 0
+        try:
+            folder.path.mkdir(parents=True)
+            self._file: IO[bytes] = (folder.path / _INCOMING).open("xb")
+        except OSError as exc:
+            raise OutputNotWritable(folder.path.parent.parent, exc.strerror) from exc
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what came so far."""
+        return self._digest.hexdigest()
+
+    def write(self, part: bytes) -> None:
+        """Take a part. Raises InputRefused above the limit, and OutputNotWritable."""
+        self.size += len(part)
+        if self.size > self._max_bytes:
+            raise InputRefused(
+                f"{self._name} is larger than {self._max_bytes:,} bytes, the most that is taken; "
+                "split it, and upload the parts one by one"
+            )
+        self._digest.update(part)
+        try:
+            self._file.write(part)
+        except OSError as exc:
+            raise self._not_written(exc) from exc
+
+    def finish(self, limits: Limits) -> tuple[str, Sheet]:
+        """Make the file durable, and say what kind of spreadsheet it is. Raises InputRefused for others."""
+        if not self.size:
+            raise InputRefused(f"{self._name} is empty")
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            incoming = self._folder.path / _INCOMING
+            kind = "xlsx" if is_workbook(incoming) else "csv"
+            place = incoming.rename(self._folder.path / (_WORKBOOK if kind == "xlsx" else _TEXT))
+            sync_folder(self._folder.path)
+            sync_folder(self._folder.path.parent)
+        except OSError as exc:
+            raise self._not_written(exc) from exc
+        return kind, open_sheet(place, SheetOptions(), limits, name=self._name)
+
+    def discard(self) -> None:
+        """Remove what came: it is no upload."""
+        self._file.close()
+        self._folder.remove()
+
+    def _not_written(self, exc: OSError) -> OutputNotWritable:
+        reason = "the disk is full" if exc.errno in _NO_ROOM else exc.strerror
+        return OutputNotWritable(self._folder.path.parent.parent, reason)

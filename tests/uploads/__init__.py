@@ -1,0 +1,1 @@
+"""Uploads: from a stream of bytes to what may be issued."""
