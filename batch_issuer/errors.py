@@ -18,9 +18,13 @@ BatchIssuerError (1)
 │   ├── StillChanging
 │   └── Interrupted
 ├── NoPermission (6)
+│   └── OwnBatch
 └── Guarded (7)
     ├── AlreadyIssued
-    └── BatchInUse
+    ├── BatchInUse
+    ├── ConsoleInUse
+    ├── KeyReused
+    └── RunExists
 """
 
 from collections.abc import Collection, Sequence
@@ -171,6 +175,17 @@ class NoPermission(BatchIssuerError):
     exit_code = ExitCode.NO_PERMISSION
 
 
+class OwnBatch(NoPermission):
+    """Who made a batch can't decide it."""
+
+    def __init__(self, batch: str, user: str) -> None:
+        """Name the batch and who asked."""
+        super().__init__(
+            f"{user} issued, resumed or retried batch {batch}, and so can't approve or reject it; "
+            "ask another checker"
+        )
+
+
 class Guarded(BatchIssuerError):
     """A guard against issuing twice refused."""
 
@@ -193,7 +208,45 @@ class AlreadyIssued(Guarded):
 class BatchInUse(Guarded):
     """Another process works on this batch."""
 
-    def __init__(self, batch: str, *, who: str = "another process", seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        batch: str,
+        *,
+        who: str = "another process",
+        seconds: float | None = None,
+        is_known_to_run: bool = False,
+    ) -> None:
         """Name the batch, who works on it, and after how many seconds it counts as gone."""
+        self.who, self.seconds, self.is_known_to_run = who, seconds, is_known_to_run
         gone = "" if seconds is None else f"; if it is gone, try again in {max(1, round(seconds))} s"
         super().__init__(f"{who} works on batch {batch}; wait for it to end{gone}")
+
+
+class ConsoleInUse(Guarded):
+    """Another server does the background work of this ledger."""
+
+    def __init__(self, *, who: str) -> None:
+        """Name it."""
+        super().__init__(
+            f"{who} serves the console with this ledger already; use that one, stop it first, "
+            "or name another ledger with --ledger"
+        )
+
+
+class KeyReused(Guarded):
+    """An idempotency key came again with another wish."""
+
+    def __init__(self, key: str) -> None:
+        """Name the key."""
+        super().__init__(
+            f"the idempotency key {key!r} stands for another batch already; send a new key for a new batch"
+        )
+
+
+class RunExists(Guarded):
+    """What was asked for is under way, or was done before: nothing new is started."""
+
+    def __init__(self, run: str, *, about: str) -> None:
+        """Name the run that does it or did it, and what it is about."""
+        super().__init__(f"{about} is worked on, or was issued, by run {run}; nothing new was started")
+        self.run = run

@@ -63,6 +63,11 @@ def is_provably_gone(process: Process) -> bool:
     return present is not None and (present[0] in _DEAD or present[1] != process.started)
 
 
+def is_near(process: Process, other: Process) -> bool:
+    """Tell whether one of two processes can see for certain that the other has ended."""
+    return bool(process.boot) and (process.boot, process.namespace) == (other.boot, other.namespace)
+
+
 def _boot() -> str:
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()

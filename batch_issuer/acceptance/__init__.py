@@ -2,7 +2,13 @@
 
 from batch_issuer.acceptance.accepting import Accepted, accept, accept_again, reopen
 from batch_issuer.acceptance.checked import Checked, next_rows, refuse_invalid
-from batch_issuer.acceptance.options import IssueOptions, OnInvalid, input_options, recorded_options
+from batch_issuer.acceptance.options import (
+    IssueOptions,
+    OnInvalid,
+    decided_options,
+    input_options,
+    recorded_options,
+)
 
 __all__ = [
     "Accepted",
@@ -11,6 +17,7 @@ __all__ = [
     "OnInvalid",
     "accept",
     "accept_again",
+    "decided_options",
     "input_options",
     "next_rows",
     "recorded_options",

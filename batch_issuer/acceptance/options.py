@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from batch_issuer.intake import COLUMNS, ColumnOptions, InputOptions, InputRules, Limits, SheetOptions
+from batch_issuer.intake import COLUMNS, GROUP_COLUMNS, ColumnOptions, InputOptions, InputRules, Limits, SheetOptions
 from batch_issuer.intake.copying import Look
 from batch_issuer.ledger import Batch
 from batch_issuer.planning import MaxInvalid
@@ -72,11 +72,16 @@ def input_options(facts: Mapping[str, Any]) -> InputOptions:
 
 def recorded_options(batch: Batch) -> IssueOptions:
     """Read back what the user decided about the file of a batch."""
-    decided = batch.settings
+    return decided_options(batch.settings, name=batch.name)
+
+
+def decided_options(decided: Mapping[str, Any], *, name: str) -> IssueOptions:
+    """Read back what `IssueOptions.decided` gave."""
     return IssueOptions(
-        name=batch.name,
+        name=name,
         sheet=SheetOptions(**{name: decided.get(name) for name in _HOW_WRITTEN}),
         mapped=decided["map"],
+        values={column: decided[column] for column in GROUP_COLUMNS if decided.get(column)},
         on_invalid=decided["on_invalid"],
         max_invalid=MaxInvalid.parse(decided["max_invalid"]),
         again=decided["again"],

@@ -22,7 +22,7 @@ from batch_issuer.ledger.leases import (
     renew_lease,
     take_lease,
 )
-from batch_issuer.processes import Process
+from batch_issuer.processes import Process, is_near
 from batch_issuer.tasks import see_through
 
 P = ParamSpec("P")
@@ -98,7 +98,12 @@ class Lease:
         holder = await self._ledger.write(take_lease, self.key, self.claim)
         if holder is not None:
             who = f"process {holder.process.pid} on {holder.process.host}"
-            raise BatchInUse(self.key.name, who=who, seconds=holder.left.total_seconds())
+            raise BatchInUse(
+                self.key.name,
+                who=who,
+                seconds=holder.left.total_seconds(),
+                is_known_to_run=is_near(holder.process, self.claim.process),
+            )
         self._until = started + self._terms.seconds
 
     async def renew(self) -> None:

@@ -1,0 +1,91 @@
+"""The figures of one batch while it is under way: counted by the database, in one pass over its requests."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection, case, func, select
+
+from batch_issuer.batch.outcomes import Outcome
+from batch_issuer.batch.stages import Stage
+from batch_issuer.ledger import tables
+
+_known = tables.requests.c
+_OWN_ROWS: Final = frozenset({Stage.SPLIT, Stage.RETRIED})
+"""Others own the rows of these."""
+_WORDS: Final = {
+    Stage.NOT_SENT: Outcome.NOT_SENT,
+    Stage.SENDING: Outcome.IN_DOUBT,
+    Stage.IN_DOUBT: Outcome.IN_DOUBT,
+    Stage.REFUSED: Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """How the requests of a batch stand; rows are counted by what their request says as a whole."""
+
+    requests: int = 0
+    at_rest: int = 0
+    """Those that our side has nothing more to do for now."""
+    stages: Mapping[Stage, int] = field(default_factory=dict)
+    rows: Mapping[Outcome, int] = field(default_factory=dict)
+    """Without the executed ones: there each customer's reply decides."""
+    executed: int = 0
+    """Rows of requests that were executed."""
+    waiting: int = 0
+    """Requests that wait for a checker."""
+    waiting_since: str = ""
+    """When the first of those was submitted."""
+    updated_at: str = ""
+    """When any of them last changed."""
+
+
+def live_figures(connection: Connection, batch: str) -> Live:
+    """Count the requests of a batch, and the rows that they carry."""
+    is_pending = (_known.stage == Stage.SUBMITTED) & (_known.outcome == Outcome.PENDING)
+    since = case((_known.submitted_at != "", _known.submitted_at), else_=_known.updated_at)
+    found = connection.execute(
+        select(
+            *(_known.stage, _known.outcome, func.count(), func.sum(_known.customers)),
+            *(func.min(case((is_pending, since))), func.max(_known.updated_at)),
+        )
+        .where(_known.batch == batch)
+        .group_by(_known.stage, _known.outcome)
+    ).all()
+    stages, rows = Counter[Stage](), Counter[Outcome]()
+    executed = waiting = 0
+    first, latest = "", ""
+    for stage, outcome, requests, customers, oldest, updated in found:
+        stages[Stage(stage)] += requests
+        word = _word(Stage(stage), outcome)
+        if word is not None:
+            rows[word] += int(customers)
+        elif stage == Stage.SUBMITTED:
+            executed += int(customers)
+        if oldest:
+            waiting += requests
+            first = min(filter(None, (first, oldest)))
+        latest = max(latest, updated)
+    unsent = sum(stages[stage] for stage in (Stage.NOT_SENT, Stage.SENDING, Stage.IN_DOUBT))
+    replaced = sum(stages[stage] for stage in _OWN_ROWS)
+    return Live(
+        requests=stages.total() - replaced,
+        at_rest=stages.total() - replaced - unsent,
+        stages=dict(stages),
+        rows=dict(rows),
+        executed=executed,
+        waiting=waiting,
+        waiting_since=first,
+        updated_at=latest,
+    )
+
+
+def _word(stage: Stage, outcome: str) -> Outcome | None:
+    """Say what became of all rows of a request; nothing where others own them, or each reply decides."""
+    if stage in _OWN_ROWS:
+        return None
+    if stage is Stage.SUBMITTED:
+        return Outcome(outcome) if outcome else None
+    return _WORDS[stage]
