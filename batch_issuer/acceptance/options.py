@@ -5,7 +5,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from batch_issuer.intake import COLUMNS, GROUP_COLUMNS, ColumnOptions, InputOptions, InputRules, Limits, SheetOptions
+from batch_issuer.intake import (
+    COLUMNS,
+    GROUP_COLUMNS,
+    ColumnOptions,
+    InputOptions,
+    InputRules,
+    Limits,
+    SheetOptions,
+)
 from batch_issuer.intake.copying import Look
 from batch_issuer.ledger import Batch
 from batch_issuer.planning import MaxInvalid

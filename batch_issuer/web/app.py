@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_issuer.web import api
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
 from batch_issuer.web.failing import explain_failures
 from batch_issuer.web.guarding import guarded, refuse_foreign_names
@@ -22,6 +23,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *health.ROUTES,
     *signing_in.ROUTES,
     *home.ROUTES,
+    *api.ROUTES,
 )
 
 
