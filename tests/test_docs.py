@@ -1,7 +1,9 @@
 """The documentation names every command, option, setting, outcome and exit code there is."""
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -18,7 +20,16 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = (ROOT / "docs" / "reference" / "commands.md").read_text()
 SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text()
 FILES = (ROOT / "docs" / "reference" / "files.md").read_text()
-TREE = typer.main.get_group(app).commands
+
+
+def every_command(commands: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield commands by their names, those of groups too: `users`, then `users add`."""
+    for name, command in commands.items():
+        yield before + name, command
+        yield from every_command(getattr(command, "commands", {}), f"{before}{name} ")
+
+
+TREE = dict(every_command(typer.main.get_group(app).commands))
 
 
 @pytest.mark.parametrize("command", sorted(TREE))

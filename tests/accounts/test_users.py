@@ -16,7 +16,8 @@ DAY = 86_400
 async def test_a_user_is_added_with_roles_and_never_shown_with_the_password(house: House) -> None:
     assert not await house.accounts.any_exist()
     user = await house.add("Kim@Example.com", Role.MAKER, Role.ADMIN)
-    assert (user.user, user.roles, user.has_password) == ("kim@example.com", {Role.MAKER, Role.ADMIN}, True)
+    assert (user.user, set(user.roles)) == ("kim@example.com", {Role.MAKER, Role.ADMIN})
+    assert user.has_password
     assert await house.accounts.list() == [user]
     assert await house.accounts.find("KIM@example.com") == user
     assert await house.accounts.any_exist()
@@ -91,10 +92,10 @@ async def test_the_only_admin_stays_one(house: House) -> None:
             await change
     kim = await house.accounts.find("kim")
     assert kim is not None
-    assert (kim.roles, kim.disabled_at) == ({Role.ADMIN}, "")
+    assert (set(kim.roles), kim.disabled_at) == ({Role.ADMIN}, "")
     await house.accounts.set_roles("lee", [Role.ADMIN], by=ADMIN)
     await house.accounts.disable("kim", by=ADMIN)
-    assert await house.accounts.set_roles("kim", [Role.VIEWER], by=ADMIN)
+    await house.accounts.set_roles("kim", [Role.VIEWER], by=ADMIN)
 
 
 async def test_a_token_lets_in_as_its_user_until_it_ends(house: House) -> None:
@@ -102,7 +103,7 @@ async def test_a_token_lets_in_as_its_user_until_it_ends(house: House) -> None:
     token_id, token = await house.accounts.make_token("kim", "  the\tshop ", 2, by=ADMIN)
     user = await house.accounts.bearer(token.get_secret_value())
     assert user is not None
-    assert (user.user, user.roles) == ("kim", {Role.MAKER})
+    assert (user.user, set(user.roles)) == ("kim", {Role.MAKER})
     for wrong in ("", token_id, token.get_secret_value() + "x", "bi_", "\ud800"):
         assert await house.accounts.bearer(wrong) is None
     (record,) = await house.accounts.list_tokens("kim")

@@ -14,11 +14,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
+from batch_issuer.accounts import Accounts, Role, SignedIn
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.errors import AlreadyIssued, ForeignBatches, Interrupted, UsageError
 from batch_issuer.housekeeping import Backup, back_up
+from batch_issuer.ledger.audit import Action, Actor, Via, list_entries
 from batch_issuer.ledger.batches import find_batch, list_batches
+from batch_issuer.ledger.users import list_users
 from batch_issuer.pipeline import resume, retry, show
 from batch_issuer.reports import Summary
 from batch_issuer.sandbox import Scenario
@@ -231,6 +234,46 @@ async def test_a_ledger_is_taken_for_restored_once(tmp_path: Path) -> None:
     assert outcomes(retried) == {"pending": 3}
 
 
+KIM = Actor(user="kim", via=Via.PAGE)
+
+
+async def let_in(world: World) -> tuple[str, str]:
+    """Add a user, and return the cookie and the token that let them in."""
+
+    async def work(services: Services) -> tuple[str, str]:
+        accounts, password = Accounts(services.ledger, services.clock), SecretStr("four words in a row")
+        await accounts.add("kim", [Role.ADMIN], password, by=KIM)
+        signed_in = await accounts.sign_in("kim", password, address="192.0.2.7")
+        assert isinstance(signed_in, SignedIn)
+        _, token = await accounts.make_token("kim", "nightly", 90, by=KIM)
+        return signed_in.cookie.get_secret_value(), token.get_secret_value()
+
+    return await world.run(work)
+
+
+async def who_is_let_in(world: World, cookie: str, token: str) -> list[bool]:
+    async def work(services: Services) -> list[bool]:
+        accounts = Accounts(services.ledger, services.clock)
+        found = [await accounts.session(cookie), await accounts.bearer(token)]
+        return [one is not None for one in found]
+
+    return await world.run(work)
+
+
+async def test_whoever_was_let_in_before_a_backup_is_not_when_it_is_restored(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.issue(world.write(customers(3)))
+        cookie, token = await let_in(world)
+        backup = await back_world_up(world)
+        assert await who_is_let_in(world, cookie, token) == [True, True]
+        restore(world, backup)
+        assert await who_is_let_in(world, cookie, token) == [False, False]
+        (entry, *_) = await world.run(lambda services: services.ledger.read(list_entries))
+        users = await world.run(lambda services: services.ledger.read(list_users))
+    assert (entry.action, entry.via) == (Action.TOKEN_REVOKED, Via.SERVER)
+    assert [user.user for user in users] == ["kim"]
+
+
 async def test_a_backup_of_a_restored_ledger_can_be_restored(tmp_path: Path) -> None:
     async with open_world(tmp_path, concurrency=1) as world:
         stopped = await stop_after(world, world.write(customers(30)), 3)
@@ -274,6 +317,7 @@ async def test_a_dump_that_was_read_in_again_is_told_so_by_the_statements_of_the
         world.sandbox.will_answer(400)
         stopped = await stop_after(world, world.write(customers(30)), 3)
         batch = stopped.batch.batch
+        cookie, token = await let_in(world)
         dump = postgres_databases.new_database(base=present)
         await world.resume()
         await world.run(lambda services: retry(services, batch))
@@ -284,9 +328,10 @@ async def test_a_dump_that_was_read_in_again_is_told_so_by_the_statements_of_the
                 connection.exec_driver_sql(statement)
 
         await world.run(lambda services: services.ledger.write(tell))
+        assert await who_is_let_in(world, cookie, token) == [False, False]
         resumed = await world.resume()
         retried = await world.run(lambda services: retry(services, batch))
-    assert len(statements) == 3
+    assert len(statements) == 5
     assert outcomes(resumed) == outcomes(retried) == {"pending": 27, "failed": 3}
     assert sent(world) == Counter(range(700_000_001, 700_000_031))
 

@@ -108,6 +108,10 @@ class Site:
     stopping: asyncio.Event
     browsers: list[Browser] = field(default_factory=list)
 
+    async def add(self, user: str, *roles: Role) -> None:
+        """Give somebody an account."""
+        await self.console.accounts.add(user, frozenset(roles), SecretStr(PASSWORD), by=HAND)
+
     async def browser(self, *roles: Role, user: str = "") -> Browser:
         """Return a new browser; of a user with these roles it is signed in."""
         jar = aiohttp.CookieJar(unsafe=True)
@@ -115,7 +119,7 @@ class Site:
         made = Browser(site=self.url, http=http)
         if roles:
             name = user or f"{roles[0].value}-{len(self.browsers)}"
-            await self.console.accounts.add(name, frozenset(roles), SecretStr(PASSWORD), by=HAND)
+            await self.add(name, *roles)
             assert (await made.sign_in(name)).status == 303
         self.browsers.append(made)
         return made

@@ -63,7 +63,7 @@ async def open_sqlite(url: URL, clock: Clock) -> AsyncIterator[Database]:
         users = stack.enter_context(closing(Users(file)))
         stack.callback(engine.dispose)
         # what it uses is closed behind it
-        await see_through(asyncio.to_thread(_bring_up_to_date, engine, path, file, users))
+        await see_through(asyncio.to_thread(_bring_up_to_date, engine, path, users, clock))
         pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="ledger"))
         threads = Threads(engine=engine, pool=pool)
         yield Database(
@@ -152,8 +152,9 @@ def _is_busy(exc: OperationalError) -> bool:
     return primary_code(exc.orig) == sqlite3.SQLITE_BUSY
 
 
-def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> None:
+def _bring_up_to_date(engine: Engine, path: Path, users: Users, clock: Clock) -> None:
     """Take a place among the users of a file, and migrate its tables where needed."""
+    file = without_links(path)
     with _named_in_errors(path):
         prepare_place(file, str(path))
         with one_at_a_time(file.parent):
@@ -167,7 +168,7 @@ def _bring_up_to_date(engine: Engine, path: Path, file: Path, users: Users) -> N
                 if not is_current:
                     migrate(connection)
                 if is_restored:
-                    forget_since_backup(connection)
+                    forget_since_backup(connection, at=clock.timestamp())
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, select, update
 
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import UsageError
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.audit import Action, Entry, Via, append
 
 _MARK: Final = 1
 """The `user_version` of a copy that nobody has opened as a ledger yet; a ledger has 0."""
@@ -57,7 +58,7 @@ def is_backup(connection: Connection) -> bool:
     return bool(connection.exec_driver_sql("PRAGMA user_version").scalar_one() == _MARK)
 
 
-def forget_since_backup(connection: Connection) -> None:
+def forget_since_backup(connection: Connection, *, at: str) -> None:
     """Have a restored ledger forget what may have changed since it was copied.
 
     What seems unsent is looked up before it is sent. What was refused may have been retried, under an id
@@ -72,9 +73,18 @@ def forget_since_backup(connection: Connection) -> None:
         .values(stage=Stage.SUBMITTED, outcome=Outcome.FAILED, is_final=1)
     )
     connection.execute(update(tables.requests).where(known.outcome == Outcome.FAILED).values(is_definite=0))
-    connection.execute(delete(tables.sessions))
-    tokens = tables.tokens.c
-    connection.execute(
-        update(tables.tokens).where(tokens.revoked_at == "").values(revoked_at=tokens.created_at)
-    )
+    _let_nobody_in(connection, at)
     connection.exec_driver_sql("PRAGMA user_version=0")
+
+
+def _let_nobody_in(connection: Connection, at: str) -> None:
+    connection.execute(delete(tables.sessions))
+    known = tables.tokens.c
+    valid = connection.execute(select(known.token).where(known.revoked_at == "")).scalars().all()
+    connection.execute(update(tables.tokens).where(known.token.in_(valid)).values(revoked_at=at))
+    for token in valid:
+        detail = {"reason": "the ledger was restored from a backup"}
+        append(
+            connection,
+            Entry(at=at, user="", via=Via.SERVER, action=Action.TOKEN_REVOKED, about=token, detail=detail),
+        )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -51,7 +52,7 @@ async def test_the_latest_comes_first_and_pages_follow_each_other_without_gaps(l
     "wanted", [{"user": "lee"}, {"action": "checked"}, {"about": "0a"}, {"user": "lee", "about": "0a"}]
 )
 async def test_entries_are_chosen_by_user_action_and_what_they_are_about(
-    ledger: Ledger, wanted: dict[str, str]
+    ledger: Ledger, wanted: dict[str, Any]
 ) -> None:
     other = replace(ENTRY, user="lee", action=Action.CHECKED, about="0a")
     await fill(ledger, ENTRY, other, ENTRY)
