@@ -57,9 +57,9 @@ class IssueQuery(Given):
         """Say how a file is issued. Raises UsageError."""
         chosen = Choices(
             values={column: getattr(self, column) for column in GROUP_COLUMNS},
-            sheet=self.sheet,
-            encoding=self.encoding,
-            delimiter=self.delimiter,
+            sheet=self.sheet or None,
+            encoding=self.encoding or None,
+            delimiter=self.delimiter or None,
             on_invalid=self.on_invalid,
             max_invalid=self.max_invalid,
             again=self.again,
