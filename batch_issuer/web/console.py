@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from aiohttp import web
 from batch_issuer.accounts import Accounts, Passwords
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
+from batch_issuer.ledger import open_ledger
 from batch_issuer.ledger.records import Records, open_records
 from batch_issuer.metrics import Measurements
 from batch_issuer.redaction import Redactor
@@ -20,6 +21,7 @@ from batch_issuer.runs import LoadSettings, Runs, open_runs
 from batch_issuer.settings import Settings
 from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
+from batch_issuer.web.patience import Patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Console:
     """Who has it may make the first account."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def environment(self) -> str:
@@ -76,6 +79,22 @@ async def open_console(
     """Open the services of a console. Raises what opening the ledger raises."""
     async with open_records(settings.ledger_url, clock) as records:
         accounts = Accounts(records, clock, passwords)
+    """Open the services of a console; each run loads its settings anew.
+
+    Raises what opening the ledger raises, and ConsoleInUse.
+    """
+    measurements = Measurements()
+
+    def as_they_are(changes: Mapping[str, object]) -> Settings:
+        return Settings.model_validate({**settings.model_dump(), **changes})
+
+    async with (
+        open_records(settings.ledger_url, clock) as records,
+        open_ledger(settings.ledger_url, clock) as ledger,
+        open_uploads(ledger, settings, clock) as uploads,
+        open_runs(ledger, load_settings or as_they_are, clock=clock, measurements=measurements) as runs,
+    ):
+        accounts = Accounts(records, clock)
         yield Console(
             settings=settings,
             records=records,
