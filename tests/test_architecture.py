@@ -25,10 +25,8 @@ LEVELS = (
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
-    {"inbox"},
+    {"inbox", "uploads", "runs"},
     {"web"},
-    {"inbox", "uploads"},
-    {"inbox", "runs"},
     {"cli"},
     {"__main__"},
 )

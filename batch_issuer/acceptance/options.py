@@ -5,7 +5,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from batch_issuer.intake import COLUMNS, ColumnOptions, InputOptions, InputRules, Limits, SheetOptions
+from batch_issuer.intake import (
+    COLUMNS,
+    GROUP_COLUMNS,
+    ColumnOptions,
+    InputOptions,
+    InputRules,
+    Limits,
+    SheetOptions,
+)
 from batch_issuer.intake.copying import Look
 from batch_issuer.ledger import Batch
 from batch_issuer.planning import MaxInvalid
@@ -81,6 +89,7 @@ def decided_options(decided: Mapping[str, Any], *, name: str) -> IssueOptions:
         name=name,
         sheet=SheetOptions(**{name: decided.get(name) for name in _HOW_WRITTEN}),
         mapped=decided["map"],
+        values={column: decided[column] for column in GROUP_COLUMNS if decided.get(column)},
         on_invalid=decided["on_invalid"],
         max_invalid=MaxInvalid.parse(decided["max_invalid"]),
         again=decided["again"],

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_issuer.web import api
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
 from batch_issuer.web.failing import explain_failures
 from batch_issuer.web.guarding import guarded, refuse_foreign_names
@@ -25,6 +26,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *account.ROUTES,
     *users.ROUTES,
     *audit.ROUTES,
+    *api.ROUTES,
 )
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,8 +16,11 @@ from batch_issuer.clock import Clock
 from batch_issuer.ledger.records import Records, open_records
 from batch_issuer.metrics import Measurements
 from batch_issuer.redaction import Redactor
+from batch_issuer.runs import LoadSettings, Runs, open_runs
 from batch_issuer.settings import Settings
+from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
+from batch_issuer.web.patience import Patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Console:
     settings: Settings
     records: Records
     accounts: Accounts
+    uploads: Uploads
+    runs: Runs
     clock: Clock
     redact: Redactor
     measurements: Measurements
@@ -35,6 +40,7 @@ class Console:
     """Who has it may make the first account."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def environment(self) -> str:
@@ -52,22 +58,45 @@ STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 
 @asynccontextmanager
 async def open_console(
-    settings: Settings, *, clock: Clock, passwords: Passwords | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    load_settings: LoadSettings | None = None,
+    passwords: Passwords | None = None,
 ) -> AsyncIterator[Console]:
-    """Open the services of a console. Raises what opening the ledger raises."""
-    async with open_records(settings.ledger_url, clock) as records:
+    """Open the services of a console; each run works with settings that are loaded anew.
+
+    Raises what opening the ledger raises, and ConsoleInUse where another console works on it.
+    """
+    measurements = Measurements()
+    async with (
+        open_records(settings.ledger_url, clock) as records,
+        open_runs(
+            records, load_settings or _as_they_are(settings), clock=clock, measurements=measurements
+        ) as runs,
+        open_uploads(records, settings, clock) as uploads,
+    ):
         accounts = Accounts(records, clock, passwords)
         yield Console(
             settings=settings,
             records=records,
             accounts=accounts,
+            uploads=uploads,
+            runs=runs,
             clock=clock,
             redact=Redactor(settings.secrets()),
-            measurements=Measurements(),
+            measurements=measurements,
             doorway=Doorway.of(settings),
             welcome_code=secrets.token_urlsafe(18),
             is_new=not await accounts.any_exist(),
         )
+
+
+def _as_they_are(settings: Settings) -> LoadSettings:
+    def load(given: Mapping[str, object]) -> Settings:
+        return settings.model_copy(update=dict(given))
+
+    return load
 
 
 def console_of(request: web.Request) -> Console:
