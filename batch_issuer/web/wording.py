@@ -1,7 +1,9 @@
 """How pages say what the program has short words for."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from batch_issuer.accounts import Role
@@ -13,6 +15,7 @@ ROLE_WORDS: Final = {
     Role.CHECKER: "approves or rejects what somebody else issued, and refreshes",
     Role.ADMIN: "looks after users, and reads the audit log",
 }
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def roles_in(values: Iterable[object]) -> frozenset[Role]:
@@ -27,9 +30,19 @@ def sentence(error: BatchIssuerError) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def detail_words(detail: Mapping[str, object]) -> str:
-    """Say in one line what an entry of the audit log tells more."""
-    return ", ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in detail.items())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One fact of an entry of the audit log, in words."""
+
+    name: str
+    value: str
+    is_time: bool
+
+
+def say_detail(detail: Mapping[str, object]) -> list[Said]:
+    """Say what an entry of the audit log tells more."""
+    facts = ((name.replace("_", " "), _said(value)) for name, value in detail.items())
+    return [Said(name=name, value=said, is_time=bool(_TIME.fullmatch(said))) for name, said in facts]
 
 
 def _said(value: object) -> str:
