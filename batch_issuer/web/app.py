@@ -11,7 +11,16 @@ from batch_issuer.web.guarding import guarded, refuse_foreign_names
 from batch_issuer.web.headers import add_headers
 from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
-from batch_issuer.web.views import health, home, signing_in
+from batch_issuer.web.views import (
+    checking,
+    columns,
+    health,
+    home,
+    planning,
+    problems,
+    signing_in,
+    uploads,
+)
 from batch_issuer.web.visitors import identify
 
 _LARGEST_FORM: Final = 8 * 1024 * 1024
@@ -22,6 +31,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     *health.ROUTES,
     *signing_in.ROUTES,
     *home.ROUTES,
+    *uploads.ROUTES,
+    *columns.ROUTES,
+    *checking.ROUTES,
+    *problems.ROUTES,
+    *planning.ROUTES,
 )
 
 

@@ -21,6 +21,10 @@ from batch_issuer.runs import LoadSettings, Runs, open_runs
 from batch_issuer.settings import Settings
 from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
+from batch_issuer.web.patience import Patience
+
+
+_USUAL: Final = Patience()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class Console:
     doorway: Doorway
     welcome_code: str
     """Who has it may make the first account."""
+    patience: Patience
+    """How slowly a file may come."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
 
@@ -57,7 +63,11 @@ STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 
 @asynccontextmanager
 async def open_console(
-    settings: Settings, *, clock: Clock, load_settings: LoadSettings | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    load_settings: LoadSettings | None = None,
+    patience: Patience = _USUAL,
 ) -> AsyncIterator[Console]:
     """Open the services of a console; each run works with settings that are loaded anew.
 
@@ -84,6 +94,7 @@ async def open_console(
             measurements=measurements,
             doorway=Doorway.of(settings),
             welcome_code=secrets.token_urlsafe(18),
+            patience=patience,
             is_new=not await accounts.any_exist(),
         )
 
