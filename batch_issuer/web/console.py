@@ -23,6 +23,9 @@ from batch_issuer.web.addresses import Doorway
 from batch_issuer.web.patience import Patience
 
 
+_USUAL: Final = Patience()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
     """The services of a console that is open."""
@@ -38,6 +41,8 @@ class Console:
     doorway: Doorway
     welcome_code: str
     """Who has it may make the first account."""
+    patience: Patience
+    """How slowly a file may come."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
     patience: Patience = field(default_factory=Patience)
@@ -63,6 +68,7 @@ async def open_console(
     clock: Clock,
     load_settings: LoadSettings | None = None,
     passwords: Passwords | None = None,
+    patience: Patience = _USUAL,
 ) -> AsyncIterator[Console]:
     """Open the services of a console; each run works with settings that are loaded anew.
 
@@ -88,6 +94,7 @@ async def open_console(
             measurements=measurements,
             doorway=Doorway.of(settings),
             welcome_code=secrets.token_urlsafe(18),
+            patience=patience,
             is_new=not await accounts.any_exist(),
         )
 

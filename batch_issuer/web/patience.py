@@ -49,3 +49,16 @@ async def _in_time(read: Callable[[], Awaitable[bytes]], patience: Patience) -> 
 
 def _too_slow() -> web.HTTPRequestTimeout:
     return web.HTTPRequestTimeout(text="It came too slowly, and nothing of it was kept; send it again.")
+"""How long the console waits for what visitors send."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How slowly a file may come before the console stops waiting for it."""
+
+    seconds_for_a_part: float = 30
+    seconds_to_start: float = 60
+    """So long any pace will do; then the file must have come at least so fast."""
+    bytes_a_second: float = 2_000
