@@ -4,13 +4,13 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from batch_issuer.accounts import Accounts
+from batch_issuer.accounts import Accounts, Passwords
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
 from batch_issuer.ledger.records import Records, open_records
@@ -20,6 +20,7 @@ from batch_issuer.runs import LoadSettings, Runs, open_runs
 from batch_issuer.settings import Settings
 from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
+from batch_issuer.web.patience import Patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Console:
     """Who has it may make the first account."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def environment(self) -> str:
@@ -56,7 +58,11 @@ STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 
 @asynccontextmanager
 async def open_console(
-    settings: Settings, *, clock: Clock, load_settings: LoadSettings | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    load_settings: LoadSettings | None = None,
+    passwords: Passwords | None = None,
 ) -> AsyncIterator[Console]:
     """Open the services of a console; each run works with settings that are loaded anew.
 
@@ -70,7 +76,7 @@ async def open_console(
         ) as runs,
         open_uploads(records, settings, clock) as uploads,
     ):
-        accounts = Accounts(records, clock)
+        accounts = Accounts(records, clock, passwords)
         yield Console(
             settings=settings,
             records=records,
