@@ -23,6 +23,7 @@ FIELDS: Final = (
     "seconds",
     "count",
     "channel",
+    "upload",
     "kind",
     "reason",
     "user",

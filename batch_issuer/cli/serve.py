@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch_issuer.settings import Settings
     from batch_issuer.web.console import Console
 
 
@@ -22,12 +25,18 @@ def command(
     ] = None,
 ) -> None:
     """Serve the web console: upload, check, submit and follow up in a browser."""
-    from batch_issuer.cli.running import run_until_stopped, settings_for
+    from batch_issuer.cli.running import run_until_stopped, settings_again, settings_for
     from batch_issuer.clock import Clock
     from batch_issuer.web import serve
 
     settings = settings_for(context, console_host=host, console_port=port)
-    run_until_stopped(lambda stopping: serve(settings, stopping, clock=Clock(), on_open=_say_where))
+
+    def load(given: "Mapping[str, object]") -> "Settings":
+        return settings_again(context, **given)
+
+    run_until_stopped(
+        lambda stopping: serve(settings, stopping, clock=Clock(), load_settings=load, on_open=_say_where)
+    )
 
 
 def _say_where(url: str, console: "Console") -> None:

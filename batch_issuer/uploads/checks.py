@@ -13,8 +13,8 @@ import orjson
 from batch_issuer.clock import Clock
 from batch_issuer.errors import BatchIssuerError, InputRefused, OutputNotWritable, UsageError
 from batch_issuer.gateway import normal_url
-from batch_issuer.ledger import Ledger
 from batch_issuer.ledger.batches import find_content
+from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.uploads import (
     Correction,
     Upload,
@@ -54,7 +54,7 @@ class _UnderWay:
 class Checks:
     """The checks of a server."""
 
-    def __init__(self, records: Ledger, settings: Settings, clock: Clock) -> None:
+    def __init__(self, records: Records, settings: Settings, clock: Clock) -> None:
         """Start with none."""
         self._records, self._settings, self._clock = records, settings, clock
         self._slots = asyncio.Semaphore(_AT_ONCE)

@@ -15,7 +15,7 @@ from batch_issuer.intake import GROUP_COLUMNS, Limits
 from batch_issuer.intake.columns import mapping_to, normal_title, titles_of
 from batch_issuer.intake.corrected import WRITTEN_AS
 from batch_issuer.intake.sampling import SheetSample, sample_sheet
-from batch_issuer.ledger import Ledger
+from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.uploads import (
     Correction,
     Upload,
@@ -59,7 +59,7 @@ _KEPT: Final = timedelta(days=7)
 class Uploads:
     """What users brought. An upload is given out to its own user alone."""
 
-    def __init__(self, records: Ledger, settings: Settings, clock: Clock) -> None:
+    def __init__(self, records: Records, settings: Settings, clock: Clock) -> None:
         """Start with no check under way."""
         self._records, self._settings, self._clock = records, settings, clock
         self._checks = Checks(records, settings, clock)
@@ -266,7 +266,7 @@ class Uploads:
 
 
 @asynccontextmanager
-async def open_uploads(records: Ledger, settings: Settings, clock: Clock) -> AsyncIterator[Uploads]:
+async def open_uploads(records: Records, settings: Settings, clock: Clock) -> AsyncIterator[Uploads]:
     """Yield the uploads of a server, and end their checks with it."""
     uploads = Uploads(records, settings, clock)
     try:

@@ -12,7 +12,7 @@ from batch_issuer.web.guarding import guarded, refuse_foreign_names
 from batch_issuer.web.headers import add_headers
 from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
-from batch_issuer.web.views import health, home, signing_in
+from batch_issuer.web.views import account, audit, health, home, signing_in, users
 from batch_issuer.web.visitors import identify
 
 _LARGEST_FORM: Final = 8 * 1024 * 1024
@@ -23,6 +23,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *health.ROUTES,
     *signing_in.ROUTES,
     *home.ROUTES,
+    *account.ROUTES,
+    *users.ROUTES,
+    *audit.ROUTES,
     *api.ROUTES,
 )
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from batch_issuer.accounts import Accounts
+from batch_issuer.accounts import Accounts, Passwords
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
 from batch_issuer.ledger import open_ledger
@@ -61,6 +61,24 @@ STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 async def open_console(
     settings: Settings, *, clock: Clock, load_settings: LoadSettings | None = None
 ) -> AsyncIterator[Console]:
+    """Open the services of a console; each run works with settings that are loaded anew.
+
+    Raises what opening the ledger raises, and ConsoleInUse where another console works on it.
+    """
+    measurements = Measurements()
+    async with (
+        open_records(settings.ledger_url, clock) as records,
+        open_runs(
+            records, load_settings or _as_they_are(settings), clock=clock, measurements=measurements
+        ) as runs,
+        open_uploads(records, settings, clock) as uploads,
+    ):
+        accounts = Accounts(records, clock)
+    settings: Settings, *, clock: Clock, passwords: Passwords | None = None
+) -> AsyncIterator[Console]:
+    """Open the services of a console. Raises what opening the ledger raises."""
+    async with open_records(settings.ledger_url, clock) as records:
+        accounts = Accounts(records, clock, passwords)
     """Open the services of a console; each run loads its settings anew.
 
     Raises what opening the ledger raises, and ConsoleInUse.
@@ -90,6 +108,13 @@ async def open_console(
             welcome_code=secrets.token_urlsafe(18),
             is_new=not await accounts.any_exist(),
         )
+
+
+def _as_they_are(settings: Settings) -> LoadSettings:
+    def load(given: Mapping[str, object]) -> Settings:
+        return settings.model_copy(update=dict(given))
+
+    return load
 
 
 def console_of(request: web.Request) -> Console:

@@ -12,6 +12,7 @@ from aiohttp import web
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
 from batch_issuer.errors import UsageError
+from batch_issuer.runs import LoadSettings
 from batch_issuer.settings import Settings
 from batch_issuer.web.app import make_app
 from batch_issuer.web.console import Console, open_console
@@ -23,13 +24,18 @@ _SECONDS_TO_FINISH: Final = 10.0
 
 
 async def serve(
-    settings: Settings, stopping: asyncio.Event, *, clock: Clock, on_open: Callable[[str, Console], None]
+    settings: Settings,
+    stopping: asyncio.Event,
+    *,
+    clock: Clock,
+    load_settings: LoadSettings,
+    on_open: Callable[[str, Console], None],
 ) -> None:
     """Serve the console until it is asked to stop; `on_open` is told its address.
 
     Raises UsageError where it must not listen at the address, or can't, and what opening the ledger raises.
     """
-    async with open_console(settings, clock=clock) as console:
+    async with open_console(settings, clock=clock, load_settings=load_settings) as console:
         await refuse_open_doors(console)
         async with listening(console, stopping) as url:
             log.info("console opened", extra={"address": url})

@@ -1,12 +1,13 @@
 """Uploads beside a sandbox, a ledger file and an output folder."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from batch_issuer.ledger import open_ledger
+from batch_issuer.ledger.records import open_records
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.uploads import Checked, Uploads, open_uploads
 from tests.pipeline.world import World, open_world
@@ -22,7 +23,7 @@ class Desk:
         self.uploads = uploads
 
     async def bring(self, content: str | bytes | Path, name: str = "customers.csv") -> Upload:
-        data = content.read_bytes() if isinstance(content, Path) else content
+        data = await asyncio.to_thread(content.read_bytes) if isinstance(content, Path) else content
         return await self.uploads.receive(in_parts(data), file_name=name, user=USER)
 
     async def check(self, upload: Upload) -> Checked:
@@ -59,8 +60,8 @@ async def desk_at(world: World) -> AsyncIterator[Desk]:
     """Open the uploads of a server."""
     settings, clock = world.settings(), world.time.clock()
     async with (
-        open_ledger(settings.ledger_url, clock) as ledger,
-        open_uploads(ledger, settings, clock) as uploads,
+        open_records(settings.ledger_url, clock) as records,
+        open_uploads(records, settings, clock) as uploads,
     ):
         yield Desk(world, uploads)
 
