@@ -13,7 +13,6 @@ from aiohttp import web
 from batch_issuer.accounts import Accounts, Passwords
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
-from batch_issuer.ledger import open_ledger
 from batch_issuer.ledger.records import Records, open_records
 from batch_issuer.metrics import Measurements
 from batch_issuer.redaction import Redactor
@@ -59,7 +58,11 @@ STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 
 @asynccontextmanager
 async def open_console(
-    settings: Settings, *, clock: Clock, load_settings: LoadSettings | None = None
+    settings: Settings,
+    *,
+    clock: Clock,
+    load_settings: LoadSettings | None = None,
+    passwords: Passwords | None = None,
 ) -> AsyncIterator[Console]:
     """Open the services of a console; each run works with settings that are loaded anew.
 
@@ -73,28 +76,7 @@ async def open_console(
         ) as runs,
         open_uploads(records, settings, clock) as uploads,
     ):
-        accounts = Accounts(records, clock)
-    settings: Settings, *, clock: Clock, passwords: Passwords | None = None
-) -> AsyncIterator[Console]:
-    """Open the services of a console. Raises what opening the ledger raises."""
-    async with open_records(settings.ledger_url, clock) as records:
         accounts = Accounts(records, clock, passwords)
-    """Open the services of a console; each run loads its settings anew.
-
-    Raises what opening the ledger raises, and ConsoleInUse.
-    """
-    measurements = Measurements()
-
-    def as_they_are(changes: Mapping[str, object]) -> Settings:
-        return Settings.model_validate({**settings.model_dump(), **changes})
-
-    async with (
-        open_records(settings.ledger_url, clock) as records,
-        open_ledger(settings.ledger_url, clock) as ledger,
-        open_uploads(ledger, settings, clock) as uploads,
-        open_runs(ledger, load_settings or as_they_are, clock=clock, measurements=measurements) as runs,
-    ):
-        accounts = Accounts(records, clock)
         yield Console(
             settings=settings,
             records=records,

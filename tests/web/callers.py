@@ -62,7 +62,7 @@ class Caller:
         headers = {"Content-Type": "text/csv", **({"Idempotency-Key": key} if key else {})}
         return await self.post("/api/batches", data=text.encode(), headers=headers, params=query)
 
-    async def ended(self, reply: Reply) -> Any:  # noqa: ANN401 - JSON
+    async def ended(self, reply: Reply) -> Any:
         """Wait for the run that was started, and tell how it ended."""
         assert reply.status == 202, reply.body
         await self.site.console.runs.wait(reply.json["run"])

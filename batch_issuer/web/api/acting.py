@@ -1,13 +1,11 @@
 """What can be done with a batch, and the runs that do it."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Final
 
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from batch_issuer.ledger.audit import Action as Noted
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api.answers import answer
 from batch_issuer.web.api.bodies import read_json
@@ -15,16 +13,9 @@ from batch_issuer.web.api.fields import Given, read_document
 from batch_issuer.web.api.telling import describe, run_path
 from batch_issuer.web.console import console_of
 from batch_issuer.web.routes import Handler
-from batch_issuer.web.visitors import note, visitor_of
+from batch_issuer.web.visitors import visitor_of
 
 _RUN: Final = re.compile("[0-9a-f]{16}")
-_NOTED: Final[Mapping[Action, Noted]] = {
-    Action.RESUME: Noted.RESUME_ASKED,
-    Action.RETRY: Noted.RETRY_ASKED,
-    Action.REFRESH: Noted.REFRESH_ASKED,
-    Action.APPROVE: Noted.APPROVE_ASKED,
-    Action.REJECT: Noted.REJECT_ASKED,
-}
 DECISIONS: Final = frozenset({Action.APPROVE, Action.REJECT})
 
 
@@ -53,8 +44,7 @@ def act(action: Action) -> Handler:
         message = ""
         if action in DECISIONS:
             message = read_document(Decision, await read_json(request), where="body").message
-        run = await console.runs.start(action, batch, user=visitor.user, via=visitor.via, message=message)
-        await note(request, _NOTED[action], about=batch, detail={"run": run.run})
+        run = await console.runs.start(action, batch, by=visitor.actor, message=message)
         return answer(describe(request, run), status=202, headers={"Location": run_path(run.run)})
 
     return handle

@@ -107,7 +107,7 @@ async def create_batch(request: web.Request) -> web.Response:
     if is_replayed:
         await forget(request, upload)
     else:
-        await _note(request, upload, run)
+        await _note(request, upload)
     headers = {"Location": run_path(run.run), **({REPLAYED_HEADER: "true"} if is_replayed else {})}
     return answer(describe(request, run), status=202, headers=headers)
 
@@ -119,16 +119,14 @@ async def _issue(request: web.Request, upload: Upload, asked: IssueQuery, key: s
         upload.upload,
         Path(path),
         asked.options(upload),
-        user=visitor.user,
-        via=visitor.via,
+        by=visitor.actor,
         key=IdempotencyKey(key=key, digest=asked.digest(upload)) if key else None,
     )
 
 
-async def _note(request: web.Request, upload: Upload, run: Run) -> None:
+async def _note(request: web.Request, upload: Upload) -> None:
     facts = {"file": upload.file_name, "bytes": upload.size, "sha256": upload.sha256}
     await note(request, Action.UPLOADED, about=upload.upload, detail=facts)
-    await note(request, Action.ISSUE_CONFIRMED, about=run.run, detail={"upload": upload.upload})
 
 
 def _key_of(request: web.Request) -> str:
