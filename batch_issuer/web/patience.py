@@ -1,16 +1,11 @@
-"""How long the console waits for what is sent to it: a slow sender must not hold it for ever."""
+"""How long the console waits for what visitors send."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-
-from aiohttp import web
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """What is demanded of who sends a body."""
+    """How slowly a file may come before the console stops waiting for it."""
 
     seconds: float = 30.0
     """How long to wait for anything at all, and how long a sender may take before its speed counts."""
