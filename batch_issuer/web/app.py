@@ -12,8 +12,9 @@ from batch_issuer.web.guarding import guarded, refuse_foreign_names
 from batch_issuer.web.headers import add_headers
 from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
-from batch_issuer.web.views import account, audit, health, home, signing_in, users
 from batch_issuer.web.views import (
+    account,
+    audit,
     checking,
     columns,
     health,
@@ -22,6 +23,7 @@ from batch_issuer.web.views import (
     problems,
     signing_in,
     uploads,
+    users,
 )
 from batch_issuer.web.visitors import identify
 

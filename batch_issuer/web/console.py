@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,7 +21,6 @@ from batch_issuer.settings import Settings
 from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
 from batch_issuer.web.patience import Patience
-
 
 _USUAL: Final = Patience()
 
@@ -45,7 +44,6 @@ class Console:
     """How slowly a file may come."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
-    patience: Patience = field(default_factory=Patience)
 
     @property
     def environment(self) -> str:

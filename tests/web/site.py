@@ -137,8 +137,9 @@ async def open_site(
     settings = settings.model_copy(update={"console_port": 0})
     async with (
         AsyncExitStack() as stack,
-        open_console(settings, clock=clock, passwords=Passwords(CHEAP)) as console,
-        open_console(settings, clock=clock, patience=patience or Patience()) as console,
+        open_console(
+            settings, clock=clock, passwords=Passwords(CHEAP), patience=patience or Patience()
+        ) as console,
         listening(console, stopping) as url,
         stack,
     ):
