@@ -15,6 +15,24 @@ ROLE_WORDS: Final = {
     Role.CHECKER: "approves or rejects what somebody else issued, and refreshes",
     Role.ADMIN: "looks after users, and reads the audit log",
 }
+_INSTEAD: Final = (
+    (re.compile(r",? or add --map \"[^\"]*\""), ", or choose the header for it under Columns"),
+    (re.compile(r"leave --delimiter out"), "let the separator be found out"),
+    (re.compile(r"--sheet NAME reads another than the first"), "another one can be chosen under Columns"),
+    (
+        re.compile(r"--sheet is for Excel workbooks; "),
+        "a sheet can be chosen of Excel workbooks alone; ",
+    ),
+    (
+        re.compile(r"--encoding and --delimiter are for text files"),
+        "an encoding and a separator can be chosen for text files alone",
+    ),
+    (re.compile(r", which --map sends to"), ", which was chosen for"),
+    (re.compile(r"--max-invalid '([^']*)'"), r"the limit of invalid rows, '\1'"),
+    (re.compile(r"--encoding"), "the encoding"),
+    (re.compile(r"--delimiter"), "the separator"),
+    (re.compile(r"Rename it,,? or choose"), "Rename it, or choose"),
+)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -55,3 +73,10 @@ def _said(value: object) -> str:
             return " and ".join(map(str, value)) or "none"
         case _:
             return json.dumps(value, default=str)
+
+
+def for_browsers(text: str) -> str:
+    """Say a message of ours without the options of commands that it names."""
+    for pattern, instead in _INSTEAD:
+        text = pattern.sub(instead, text)
+    return text

@@ -14,12 +14,12 @@ from batch_issuer.ledger.batches import find_batch
 from batch_issuer.reports import Summary, summarise, summary_of_pruned
 from batch_issuer.reports.files import REPORTS
 from batch_issuer.web.api.answers import BatchLine, BatchPage, FileLine, FileList, SummaryAnswer, answer
-from batch_issuer.web.api.fields import Given, Text, Whole, read_fields
+from batch_issuer.web.api.fields import WHOLE, Given, Text, read_fields
 from batch_issuer.web.console import console_of
 from batch_issuer.web.visitors import note
 
 FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
-Limit = Annotated[Whole, Field(ge=1, le=500, description="How many at most.")]
+Limit = Annotated[int, Field(ge=1, le=500, description="How many at most."), WHOLE]
 
 
 class BatchQuery(Given):

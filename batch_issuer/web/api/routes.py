@@ -1,5 +1,7 @@
 """Every operation of the API, in one table."""
 
+import json
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -168,7 +170,12 @@ OPERATIONS: Final = (
 
 async def show_document(_: web.Request) -> web.Response:
     """Answer with the OpenAPI document."""
-    return web.json_response(write_document(OPERATIONS))
+    return web.Response(body=_document(), content_type=JSON)
+
+
+@cache
+def _document() -> bytes:
+    return json.dumps(write_document(OPERATIONS)).encode()
 
 
 ROUTES: Final[tuple[Route, ...]] = (
