@@ -23,7 +23,6 @@ from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
 from batch_issuer.web.patience import Patience
 
-
 _USUAL: Final = Patience()
 
 

@@ -12,9 +12,8 @@ from batch_issuer.ledger.batches import find_batch, list_batches
 from batch_issuer.ledger.runs import Action, IdempotencyKey, Run
 from batch_issuer.processes import this_process
 from batch_issuer.runs import Runs
-from tests.pipeline.machine import Death, End, Moment
 from tests.pipeline.world import customers
-from tests.runs.world import UPLOAD, ConsoleWorld, elsewhere, finished, open_console
+from tests.runs.world import UPLOAD, ConsoleWorld, finished, open_console
 
 
 def sent(world: ConsoleWorld) -> Counter[int]:
