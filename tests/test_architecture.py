@@ -25,7 +25,6 @@ LEVELS = (
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
-    {"inbox"},
     {"inbox", "uploads", "runs"},
     {"web"},
     {"cli"},

@@ -89,7 +89,7 @@ def decided_options(decided: Mapping[str, Any], *, name: str) -> IssueOptions:
         name=name,
         sheet=SheetOptions(**{name: decided.get(name) for name in _HOW_WRITTEN}),
         mapped=decided["map"],
-        values={name: decided[name] for name in GROUP_COLUMNS if name in decided},
+        values={column: decided[column] for column in GROUP_COLUMNS if decided.get(column)},
         on_invalid=decided["on_invalid"],
         max_invalid=MaxInvalid.parse(decided["max_invalid"]),
         again=decided["again"],

@@ -88,8 +88,8 @@ def check_password(user: str, password: SecretStr) -> None:
 
 
 def _normal(password: SecretStr) -> str:
-    # the same keys give other characters on other systems
-    return unicodedata.normalize("NFKC", password.get_secret_value())
+    # the same keys give other characters on other systems; whatever is far too long stays so
+    return unicodedata.normalize("NFKC", password.get_secret_value()[: 8 * _LONGEST])
 
 
 def _bytes_of(password: SecretStr) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import datetime
 from typing import Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -41,6 +42,7 @@ class Records:
         self._url = url
         self._clock = clock
         self._current: _Opened | None = None
+        self._latest: Ledger | None = None
         self._opening: asyncio.Task[_Opened] | None = None
         self._all: set[_Opened] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -62,6 +64,17 @@ class Records:
         """Run a query in a transaction of its own that is durable when this returns."""
         async with self._in_use() as ledger:
             return await ledger.write(query, *args, **kwargs)
+
+    async def write_block(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write one of many blocks in a row: other processes get a turn after each."""
+        async with self._in_use() as ledger:
+            return await ledger.write_block(query, *args, **kwargs)
+
+    def now(self, connection: Connection) -> datetime:
+        """Tell the time that all who share the ledger go by, in a transaction of ours."""
+        if self._latest is None:
+            raise AssertionError("no transaction is open")
+        return self._latest.now(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -118,6 +131,7 @@ class Records:
         try:
             async with AsyncExitStack() as stack:
                 ledger = await stack.enter_async_context(open_ledger(self._url, self._clock))
+                self._latest = ledger
                 opened = self._current = _Opened(ledger, stack.pop_all())
             self._all.add(opened)
             return opened

@@ -5,13 +5,17 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.clock import Clock
 from batch_issuer.errors import KeyReused, LedgerUnavailable, OwnBatch, RunExists, UnknownBatch, UsageError
-from batch_issuer.ledger import Ledger
+from batch_issuer.ledger import audit
+from batch_issuer.ledger.audit import Actor, Entry, append
 from batch_issuer.ledger.batches import find_batch
+from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.runs import (
     Action,
     IdempotencyKey,
@@ -33,6 +37,15 @@ from batch_issuer.runs.working import LoadSettings, Workshop
 from batch_issuer.submission import Lease
 from batch_issuer.tasks import see_through
 
+_ASKED: Final = {
+    Action.ISSUE: audit.Action.ISSUE_CONFIRMED,
+    Action.RESUME: audit.Action.RESUME_ASKED,
+    Action.RETRY: audit.Action.RETRY_ASKED,
+    Action.REFRESH: audit.Action.REFRESH_ASKED,
+    Action.APPROVE: audit.Action.APPROVE_ASKED,
+    Action.REJECT: audit.Action.REJECT_ASKED,
+}
+
 
 def new_run_id() -> str:
     """Draw an id that no other run has."""
@@ -42,7 +55,7 @@ def new_run_id() -> str:
 class Runs:
     """The runs of one server; `open_runs` opens them."""
 
-    def __init__(self, records: Ledger, lease: Lease, runner: Runner, clock: Clock) -> None:
+    def __init__(self, records: Records, lease: Lease, runner: Runner, clock: Clock) -> None:
         """Ask a runner that works."""
         self._records = records
         self._lease = lease
@@ -56,8 +69,7 @@ class Runs:
         path: Path,
         options: IssueOptions,
         *,
-        user: str,
-        via: str,
+        by: Actor,
         settings: Mapping[str, Any] | None = None,
         key: IdempotencyKey | None = None,
     ) -> Run:
@@ -71,14 +83,14 @@ class Runs:
             run=new_run_id(),
             action=Action.ISSUE,
             upload=upload,
-            user=user,
-            via=via,
+            user=by.user,
+            via=by.via.value,
             options=chosen.stored(),
             made_at=self._clock.timestamp(),
         )
-        return await self._begin(run, about=f"upload {upload}", key=key)
+        return await self._begin(run, by, key=key)
 
-    async def start(self, action: Action, batch: str, *, user: str, via: str, message: str = "") -> Run:
+    async def start(self, action: Action, batch: str, *, by: Actor, message: str = "") -> Run:
         """Do something with a batch in the background.
 
         Raises RunExists where that is under way, OwnBatch where a maker of the batch wants to decide it,
@@ -87,17 +99,17 @@ class Runs:
         if await self._records.read(find_batch, batch) is None:
             raise UnknownBatch(batch)
         if action in {Action.APPROVE, Action.REJECT}:
-            await self._check_decision(batch, user, message)
+            await self._check_decision(batch, by.user, message)
         run = Run(
             run=new_run_id(),
             action=action,
             batch=batch,
-            user=user,
-            via=via,
+            user=by.user,
+            via=by.via.value,
             options=RunOptions(message=message).stored(),
             made_at=self._clock.timestamp(),
         )
-        return await self._begin(run, about=f"batch {batch}")
+        return await self._begin(run, by)
 
     async def find(self, run: str) -> Run | None:
         """Return a run, if there is one of this id."""
@@ -139,26 +151,37 @@ class Runs:
         if user.casefold() in {maker.casefold() for maker in makers}:
             raise OwnBatch(batch, user)
 
-    async def _begin(self, run: Run, *, about: str, key: IdempotencyKey | None = None) -> Run:
+    async def _begin(self, run: Run, by: Actor, *, key: IdempotencyKey | None = None) -> Run:
         """Record a run and take it up, both or neither, also where the caller is gone meanwhile."""
-        return await see_through(self._record(run, about=about, key=key))
+        return await see_through(self._record(run, by, key))
 
-    async def _record(self, run: Run, *, about: str, key: IdempotencyKey | None) -> Run:
+    async def _record(self, run: Run, by: Actor, key: IdempotencyKey | None) -> Run:
         async with self._recording:
             if self._runner.is_closing:
                 raise LedgerUnavailable("the server is stopping; ask again when it is back")
             if key is not None and (earlier := await self.made_under(run.user, key)) is not None:
                 return earlier
-            recorded = await self._lease.write(add_run, run, key)
+            recorded = await self._lease.write(_add, run, by, key)
             if recorded.run != run.run:
+                about = f"upload {run.upload}" if run.upload else f"batch {run.batch}"
                 raise RunExists(recorded.run, about=about)
             self._runner.take_up(recorded, goes_on=False)
         return recorded
 
 
+def _add(connection: Connection, run: Run, by: Actor, key: IdempotencyKey | None) -> Run:
+    """Record a run, and in the audit log who asked for it; or return the run that stands in its way."""
+    recorded = add_run(connection, run, key)
+    if recorded.run == run.run:
+        about = run.upload or run.batch
+        detail = {"run": run.run}
+        append(connection, Entry.by(by, _ASKED[run.action], at=run.made_at, about=about, detail=detail))
+    return recorded
+
+
 @asynccontextmanager
 async def open_runs(
-    records: Ledger,
+    records: Records,
     load_settings: LoadSettings,
     *,
     clock: Clock,

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.errors import BatchInUse, BatchIssuerError, LedgerUnavailable
-from batch_issuer.ledger import Ledger
+from batch_issuer.ledger.audit import Action, Actor, Entry, Via, append
+from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.runs import Run, end_run, find_run, note_batch
 from batch_issuer.runs.progress import RunProgress
 from batch_issuer.runs.working import Workshop
@@ -37,6 +38,7 @@ class _End:
         return cls(exit_code=exc.exit_code, message=str(exc))
 
 
+_SERVER: Final = Actor(user="", via=Via.SERVER)
 _STOPPED: Final = _End(exit_code=ExitCode.NOT_FINISHED, message="it was stopped before it began")
 _ERROR: Final = _End(
     exit_code=ExitCode.PROGRAM_ERROR, message="an error in the program; the server's log says more"
@@ -60,7 +62,7 @@ class _Live:
 class Runner:
     """Has a task for each open run."""
 
-    def __init__(self, records: Ledger, workshop: Workshop) -> None:
+    def __init__(self, records: Records, workshop: Workshop) -> None:
         """Work on nothing yet."""
         self.is_closing = False
         self._records = records
@@ -216,7 +218,10 @@ class Runner:
 def _end(connection: Connection, run: Run, end: _End, at: str) -> None:
     if run.upload and run.batch:
         note_batch(connection, run, BatchId(run.batch))
-    end_run(connection, run.run, at=at, exit_code=end.exit_code, message=end.message)
+    if end_run(connection, run.run, at=at, exit_code=end.exit_code, message=end.message):
+        detail = {"run": run.run, "did": run.action.value, "exit_code": int(end.exit_code)}
+        about = run.batch or run.upload
+        append(connection, Entry.by(_SERVER, Action.RUN_ENDED, at=at, about=about, detail=detail))
 
 
 async def _all_of(tasks: Iterable[asyncio.Task[None]]) -> None:

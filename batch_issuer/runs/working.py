@@ -7,8 +7,10 @@ from pathlib import Path
 
 from batch_issuer import pipeline
 from batch_issuer.assembly import Services, open_services
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.clock import Clock
 from batch_issuer.ledger.batches import BatchStage, find_batch
+from batch_issuer.ledger.requests import unfinished_batches
 from batch_issuer.ledger.runs import Action, Run, find_run
 from batch_issuer.metrics import Measurements
 from batch_issuer.notices import told
@@ -55,12 +57,21 @@ async def _do(services: Services, run: Run, options: RunOptions) -> Summary:
         case Action.RESUME:
             return await told(services, lambda open_: pipeline.resume(open_, run.batch))
         case Action.RETRY:
-            return await told(services, lambda open_: pipeline.retry(open_, run.batch))
+            return await told(services, lambda open_: _retry(open_, run.batch))
         case Action.REFRESH:
             return await told(services, lambda open_: pipeline.refresh(open_, run.batch))
         case Action.APPROVE | Action.REJECT:
             is_approved = run.action is Action.APPROVE
             return await pipeline.decide(services, run.batch, approve=is_approved, message=options.message)
+
+
+async def _retry(services: Services, batch: str) -> Summary:
+    """Retry a batch; where an earlier try was cut off, first send what it has planned."""
+    if batch in await services.ledger.read(unfinished_batches):
+        summary = await pipeline.resume(services, batch)
+        if summary.exit_code in {ExitCode.NOT_FINISHED, ExitCode.NO_PERMISSION}:
+            return summary
+    return await pipeline.retry(services, batch)
 
 
 async def _issuing(

@@ -22,6 +22,7 @@ from batch_issuer.ledger.leases import (
     renew_lease,
     take_lease,
 )
+from batch_issuer.ledger.records import Records
 from batch_issuer.processes import Process, is_near
 from batch_issuer.tasks import see_through
 
@@ -52,7 +53,7 @@ class LeaseTerms:
 class Lease:
     """A lease that is held; `hold_lease` takes it and gives it back."""
 
-    def __init__(self, ledger: Ledger, key: LeaseKey, claim: Claim, terms: LeaseTerms) -> None:
+    def __init__(self, ledger: Ledger | Records, key: LeaseKey, claim: Claim, terms: LeaseTerms) -> None:
         """Take nothing yet."""
         self.key = key
         self.claim = claim
@@ -135,7 +136,7 @@ class Lease:
 
 @asynccontextmanager
 async def hold_lease(
-    ledger: Ledger, name: str, *, terms: LeaseTerms, process: Process, clock: Clock
+    ledger: Ledger | Records, name: str, *, terms: LeaseTerms, process: Process, clock: Clock
 ) -> AsyncIterator[Lease]:
     """Hold the lease of a batch, or of what else only one process may do at a time.
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from batch_issuer.web import api
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
 from batch_issuer.web.failing import explain_failures
 from batch_issuer.web.guarding import guarded, refuse_foreign_names
@@ -12,6 +13,8 @@ from batch_issuer.web.headers import add_headers
 from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
 from batch_issuer.web.views import (
+    account,
+    audit,
     checking,
     columns,
     health,
@@ -20,6 +23,7 @@ from batch_issuer.web.views import (
     problems,
     signing_in,
     uploads,
+    users,
 )
 from batch_issuer.web.visitors import identify
 
@@ -36,6 +40,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *checking.ROUTES,
     *problems.ROUTES,
     *planning.ROUTES,
+    *account.ROUTES,
+    *users.ROUTES,
+    *audit.ROUTES,
+    *api.ROUTES,
 )
 
 

@@ -4,16 +4,15 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from batch_issuer.accounts import Accounts
+from batch_issuer.accounts import Accounts, Passwords
 from batch_issuer.addresses import is_loopback
 from batch_issuer.clock import Clock
-from batch_issuer.ledger import open_ledger
 from batch_issuer.ledger.records import Records, open_records
 from batch_issuer.metrics import Measurements
 from batch_issuer.redaction import Redactor
@@ -22,8 +21,6 @@ from batch_issuer.settings import Settings
 from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
 from batch_issuer.web.patience import Patience
-
-_USUAL: Final = Patience()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +38,9 @@ class Console:
     doorway: Doorway
     welcome_code: str
     """Who has it may make the first account."""
-    patience: Patience
-    """How slowly a file may come."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def environment(self) -> str:
@@ -66,7 +62,7 @@ async def open_console(
     *,
     clock: Clock,
     load_settings: LoadSettings | None = None,
-    patience: Patience = _USUAL,
+    passwords: Passwords | None = None,
 ) -> AsyncIterator[Console]:
     """Open the services of a console; each run works with settings that are loaded anew.
 
@@ -75,13 +71,12 @@ async def open_console(
     measurements = Measurements()
     async with (
         open_records(settings.ledger_url, clock) as records,
-        open_ledger(settings.ledger_url, clock) as ledger,
         open_runs(
-            ledger, load_settings or _as_they_are(settings), clock=clock, measurements=measurements
+            records, load_settings or _as_they_are(settings), clock=clock, measurements=measurements
         ) as runs,
         open_uploads(records, settings, clock) as uploads,
     ):
-        accounts = Accounts(records, clock)
+        accounts = Accounts(records, clock, passwords)
         yield Console(
             settings=settings,
             records=records,
@@ -93,7 +88,6 @@ async def open_console(
             measurements=measurements,
             doorway=Doorway.of(settings),
             welcome_code=secrets.token_urlsafe(18),
-            patience=patience,
             is_new=not await accounts.any_exist(),
         )
 

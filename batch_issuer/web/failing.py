@@ -1,6 +1,8 @@
 """What a visitor sees when something can't be done: plain words, what to do, and never a trace."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -9,8 +11,10 @@ from batch_issuer.errors import (
     BatchIssuerError,
     Guarded,
     InputRefused,
+    KeyReused,
     LedgerUnavailable,
     NoPermission,
+    OutputNotWritable,
     UnknownBatch,
     UsageError,
 )
@@ -30,6 +34,8 @@ _TITLES: Final = {
     409: "That is done, or being done, already",
     410: "That is gone",
     413: "That is too large",
+    415: "That is of another kind",
+    416: "There is no such part",
     421: "Another name",
     422: "That can't be done as it is",
     429: "Too many tries",
@@ -39,9 +45,11 @@ _TITLES: Final = {
 _STATUSES: Final[tuple[tuple[type[BatchIssuerError], int], ...]] = (
     (UnknownBatch, 404),
     (InputRefused, 422),
+    (KeyReused, 422),
     (Guarded, 409),
     (LedgerUnavailable, 503),
     (NoPermission, 403),
+    (OutputNotWritable, 503),
     (UsageError, 422),
     (BatchIssuerError, 503),
 )
@@ -50,6 +58,24 @@ _ADVICE: Final = {
     405: "Go back, and use the buttons of the page.",
     413: "Send less at once; the limit for files is the setting MAX_FILE_BYTES.",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldProblem:
+    """One thing that is wrong with what a system sent."""
+
+    field: str
+    message: str
+
+
+class WrongFields(web.HTTPBadRequest):
+    """What a system sent can't be read; it is told everything that is wrong."""
+
+    def __init__(self, problems: Sequence[FieldProblem], *, where: str) -> None:
+        """Name the fields, and where they are."""
+        told = "; ".join(f"{problem.field}: {problem.message}".removeprefix(": ") for problem in problems)
+        super().__init__(text=f"In the {where}: {told}.")
+        self.problems = tuple(problems)
 
 
 def status_of(error: BatchIssuerError) -> int:
@@ -69,7 +95,9 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
     except web.HTTPException as exc:
         own = exc.text if exc.text and exc.text != f"{exc.status}: {exc.reason}" else ""
         kept = {name: value for name, value in exc.headers.items() if name != hdrs.CONTENT_TYPE}
-        return _failure(request, exc.status, own or _ADVICE.get(exc.status, exc.reason), headers=kept)
+        fields = exc.problems if isinstance(exc, WrongFields) else ()
+        advice = _ADVICE.get(exc.status, exc.reason)
+        return _failure(request, exc.status, own or advice, headers=kept, fields=fields)
     except BatchIssuerError as exc:
         return _failure(request, status_of(exc), console_of(request).redact(str(exc)))
     except ConnectionResetError:
@@ -82,11 +110,18 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _failure(
-    request: web.Request, status: int, message: str, *, headers: dict[str, str] | None = None
+    request: web.Request,
+    status: int,
+    message: str,
+    *,
+    headers: dict[str, str] | None = None,
+    fields: Sequence[FieldProblem] = (),
 ) -> web.Response:
     title = _TITLES.get(status, "That did not work")
     if request.path.startswith("/api/"):
-        problem = {"title": title, "status": status, "detail": message}
+        problem: dict[str, object] = {"title": title, "status": status, "detail": message}
+        if fields:
+            problem["errors"] = [asdict(field) for field in fields]
         response = web.json_response(problem, status=status, content_type="application/problem+json")
     elif request.path == "/metrics":
         response = web.Response(text=message, status=status)

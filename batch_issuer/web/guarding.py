@@ -17,6 +17,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
 _SECONDS_FOR_A_FORM: Final = 30
+_LONGEST_OF_STRANGERS: Final = 64 * 1024
 _MISDIRECTED: Final = 421
 
 
@@ -75,7 +76,10 @@ async def _refuse_foreign_form(request: web.Request, route: Route) -> None:
         return  # no browser adds a token by itself
     if not console_of(request).doorway.is_same_origin(request):
         await refuse_form(request, "another site sent it")
-    if visitor is None or route.checks_form:
+    if route.checks_form:
+        return
+    if visitor is None:
+        await _read_small_form(request)
         return
     given = request.headers.get(CSRF_HEADER) or await _field(request)
     if not is_csrf(visitor, given):
@@ -94,9 +98,26 @@ async def refuse_form(request: web.Request, why: str) -> None:
 async def _field(request: web.Request) -> str:
     if request.content_type != _FORM:
         return ""
+    await _read_form(request)
+    return str((await request.post()).get(CSRF_FIELD, ""))
+
+
+async def _read_small_form(request: web.Request) -> None:
+    """Read what somebody sends who is not signed in: a form as our pages have it, and a short one."""
+    if request.content_type != _FORM or request.content_length is None:
+        raise web.HTTPUnsupportedMediaType(text="Use the form of the page.")
+    if request.content_length > _LONGEST_OF_STRANGERS:
+        raise web.HTTPRequestEntityTooLarge(
+            max_size=_LONGEST_OF_STRANGERS,
+            actual_size=request.content_length,
+            text="That is far more than the form holds.",
+        )
+    await _read_form(request)
+
+
+async def _read_form(request: web.Request) -> None:
     try:
         async with asyncio.timeout(_SECONDS_FOR_A_FORM):
-            fields = await request.post()
+            await request.post()
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="The form came too slowly; send it again.") from None
-    return str(fields.get(CSRF_FIELD, ""))

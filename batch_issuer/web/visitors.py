@@ -1,9 +1,11 @@
 """Who asks: a browser with a session, a user whom a trusted proxy names, or a system with a token."""
 
 import hmac
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -11,15 +13,23 @@ from pydantic import SecretStr
 
 from batch_issuer.accounts import Role, User, csrf_token
 from batch_issuer.accounts.proofs import new_cookie
-from batch_issuer.ledger.audit import Action, Actor, Entry, Via, append
+from batch_issuer.ledger.audit import Action, Actor, Entry, Via, append, count_since
 from batch_issuer.web.console import console_of
+
+log = logging.getLogger(__name__)
 
 _BEARER: Final = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 _COOKIE: Final = "batch_issuer"
 _MAX_COOKIE: Final = 200
+_API: Final = "/api/"
+_FOR_SYSTEMS: Final = (_API, "/metrics")
+"""What a token opens. On a page it could make further tokens, and there a proxy may need the header."""
 _FOR_ALL: Final = ("/static/", "/health/")
 """What is the same for everybody: the ledger need not say who asks."""
 NO_COOKIE: Final = SecretStr("")
+_REFUSALS: Final = (Action.ACCESS_REFUSED, Action.REQUEST_REFUSED)
+_MOST_REFUSALS: Final = 50
+_FLOOD_WINDOW: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +97,21 @@ def cookie_of(request: web.Request) -> SecretStr:
 
 async def find_visitor(request: web.Request) -> Visitor | None:
     """Say who sent a request, where that is known."""
-    if request.path.startswith("/api/") or hdrs.AUTHORIZATION in request.headers:
+    if request.path.startswith(_FOR_SYSTEMS) and _bearer(request):
         return await _by_token(request)
+    if request.path.startswith(_API):
+        return None
     return await _by_proxy(request) or await _by_session(request)
 
 
 async def _by_token(request: web.Request) -> Visitor | None:
-    found = _BEARER.fullmatch(request.headers.get(hdrs.AUTHORIZATION, ""))
-    if found is None:
-        return None
-    user = await console_of(request).accounts.bearer(found[1])
+    user = await console_of(request).accounts.bearer(_bearer(request))
     return None if user is None else _visitor(request, user, Via.API)
+
+
+def _bearer(request: web.Request) -> str:
+    found = _BEARER.fullmatch(request.headers.get(hdrs.AUTHORIZATION, ""))
+    return "" if found is None else found[1]
 
 
 async def _by_session(request: web.Request) -> Visitor | None:
@@ -111,17 +125,19 @@ async def _by_session(request: web.Request) -> Visitor | None:
 async def _by_proxy(request: web.Request) -> Visitor | None:
     """Believe the header of a trusted proxy; raises HTTPForbidden where anybody else sends it."""
     console = console_of(request)
-    name = request.headers.get(console.doorway.user_header, "") if console.doorway.user_header else ""
-    if not name:
+    names = request.headers.getall(console.doorway.user_header, []) if console.doorway.user_header else []
+    if not any(names):
         return None
     if not console.doorway.comes_by_proxy(request):
         await note(request, Action.ACCESS_REFUSED, detail={"why": "a user header from no trusted proxy"})
         raise web.HTTPForbidden(
             text="Only the trusted proxy may say who you are; open the console's own address."
         )
-    user = await console.accounts.find(name)
+    # a proxy that adds its header to the visitor's own, in place of replacing it, proves nothing
+    user = await console.accounts.find(names[0]) if len(names) == 1 else None
     if user is None or user.disabled_at:
-        await note(request, Action.ACCESS_REFUSED, user=name[:64], detail={"why": "no account of this name"})
+        why = "no account of this name" if len(names) == 1 else "two user headers"
+        await note(request, Action.ACCESS_REFUSED, detail={"why": why, "name": names[0][:64]})
         raise web.HTTPForbidden(
             text="You are signed in, but have no account here; ask an admin of the console to add you."
         )
@@ -153,11 +169,26 @@ async def note(
     detail: dict[str, object] | None = None,
 ) -> None:
     """Write into the audit log what a visitor did, or was refused."""
-    console = console_of(request)
-    entry = Entry.by(
-        actor_of(request, user=user), action, at=console.clock.timestamp(), about=about, detail=detail
-    )
+    console, actor = console_of(request), actor_of(request, user=user)
+    if action in _REFUSALS:
+        reason = str((detail or {}).get("why", "a role is missing"))
+        extra = {"user": actor.user, "address": actor.address, "kind": action.value, "reason": reason}
+        log.warning("visitor refused", extra=extra)
+        if VISITOR not in request and await _is_flood(request, actor.address):
+            return
+    entry = Entry.by(actor, action, at=console.clock.timestamp(), about=about, detail=detail)
     await console.records.write(append, entry)
+
+
+async def _is_flood(request: web.Request, address: str) -> bool:
+    """Tell whether an address was refused so often that more of it is for the log alone.
+
+    Nobody can remove what the audit log holds: a stranger must not fill the disk with it.
+    """
+    console = console_of(request)
+    since = console.clock.now() - _FLOOD_WINDOW
+    counts = [await console.records.read(count_since, action, since, address=address) for action in _REFUSALS]
+    return sum(counts) >= _MOST_REFUSALS
 
 
 def actor_of(request: web.Request, *, user: str | None = None) -> Actor:
@@ -170,7 +201,9 @@ def actor_of(request: web.Request, *, user: str | None = None) -> Actor:
 
 def is_csrf(visitor: Visitor, given: str) -> bool:
     """Tell whether a form carries what only our own pages know."""
-    return bool(visitor.csrf) and hmac.compare_digest(visitor.csrf.encode(), given.encode())
+    return bool(visitor.csrf) and hmac.compare_digest(
+        visitor.csrf.encode(), given.encode("utf-8", "surrogatepass")
+    )
 
 
 @web.middleware

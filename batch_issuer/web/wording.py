@@ -1,7 +1,19 @@
-"""What messages say in a browser where they would name an option of a command."""
+"""How pages say what the program has short words for."""
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+from batch_issuer.accounts import Role
+from batch_issuer.errors import BatchIssuerError
+
+ROLE_WORDS: Final = {
+    Role.VIEWER: "sees batches, their rows and files, and changes nothing",
+    Role.MAKER: "uploads, issues, resumes, retries and refreshes batches",
+    Role.CHECKER: "approves or rejects what somebody else issued, and refreshes",
+    Role.ADMIN: "looks after users, and reads the audit log",
+}
 
 _INSTEAD: Final = (
     (re.compile(r",? or add --map \"[^\"]*\""), ", or choose the header for it under Columns"),
@@ -21,6 +33,36 @@ _INSTEAD: Final = (
     (re.compile(r"--delimiter"), "the separator"),
     (re.compile(r"Rename it,,? or choose"), "Rename it, or choose"),
 )
+"""What messages name as options of commands, and what a browser has in their place."""
+
+
+def roles_in(values: Iterable[object]) -> frozenset[Role]:
+    """Return the roles that a form names; what is no role is left out."""
+    known = {role.value for role in Role}
+    return frozenset(Role(value) for value in values if isinstance(value, str) and value in known)
+
+
+def sentence(error: BatchIssuerError) -> str:
+    """Return what an error says as a sentence."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def detail_words(detail: Mapping[str, object]) -> str:
+    """Say in one line what an entry of the audit log tells more."""
+    return ", ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in detail.items())
+
+
+def _said(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case str() | int() | float():
+            return str(value)
+        case list() | tuple() if all(isinstance(one, str | int) for one in value):
+            return " and ".join(map(str, value)) or "none"
+        case _:
+            return json.dumps(value, default=str)
 
 
 def for_browsers(text: str) -> str:

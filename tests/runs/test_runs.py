@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from batch_issuer.acceptance import IssueOptions
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.errors import ConsoleInUse, KeyReused, OwnBatch, RunExists, UnknownBatch, UsageError
+from batch_issuer.ledger.audit import list_entries
 from batch_issuer.ledger.batches import find_batch, list_batches
 from batch_issuer.ledger.runs import Action, IdempotencyKey, Run
 from batch_issuer.processes import this_process
 from batch_issuer.runs import Runs
 from tests.pipeline.world import customers
-from tests.runs.world import UPLOAD, ConsoleWorld, finished, open_console
+from tests.runs.world import UPLOAD, ConsoleWorld, finished, open_console, person, until
 
 
 def sent(world: ConsoleWorld) -> Counter[int]:
@@ -59,8 +61,8 @@ async def test_of_what_sends_a_batch_one_runs_at_a_time(tmp_path: Path) -> None:
         batch = await batch_of(runs, issuing)
         for action in (Action.RESUME, Action.RETRY):
             with pytest.raises(RunExists):
-                await runs.start(action, batch, user="tom", via="page")
-        reading = await runs.start(Action.REFRESH, batch, user="tom", via="page")
+                await runs.start(action, batch, by=person("tom"))
+        reading = await runs.start(Action.REFRESH, batch, by=person("tom"))
         await finished(runs, issuing)
         assert (await finished(runs, reading)).exit_code is ExitCode.DONE
 
@@ -97,25 +99,21 @@ async def test_what_is_no_spreadsheet_ends_its_run_in_one_sentence(tmp_path: Pat
 
 async def test_a_value_for_the_whole_file_holds_for_its_run_alone(tmp_path: Path) -> None:
     async with open_console(tmp_path) as world, world.server() as runs:
-        from batch_issuer.acceptance import IssueOptions
-
         options = IssueOptions(check_badges=False, upload=UPLOAD)
         file = world.write("customer_id\n700000001\n")
         values = {"badge_meta_id": "ab" * 12}
-        run = await runs.issue(UPLOAD, file, options, user="mia", via="page", settings=values)
+        run = await runs.issue(UPLOAD, file, options, by=person("mia"), settings=values)
         assert (await finished(runs, run)).exit_code is ExitCode.DONE
     assert [line["badge_meta_id"] for line in world.lines()] == ["ab" * 12]
 
 
 async def test_a_key_names_one_wish_for_ever(tmp_path: Path) -> None:
-    from batch_issuer.acceptance import IssueOptions
-
     async with open_console(tmp_path) as world, world.server() as runs:
         file, key = world.write(customers(3)), IdempotencyKey(key="order 7", digest="aa")
 
         async def create(upload: str) -> Run:
             options = IssueOptions(check_badges=False, upload=upload)
-            return await runs.issue(upload, file, options, user="shop", via="api", key=key)
+            return await runs.issue(upload, file, options, by=person("shop"), key=key)
 
         first, second = await asyncio.gather(create("a" * 16), create("b" * 16))
         assert first.run == second.run
@@ -131,14 +129,14 @@ async def test_a_key_names_one_wish_for_ever(tmp_path: Path) -> None:
 async def test_a_checker_decides_a_batch_and_no_maker_of_it_can(tmp_path: Path) -> None:
     async with open_console(tmp_path) as world, world.server() as runs:
         issued = await finished(runs, await world.issue_upload(runs, world.write(customers(7))))
-        resumed = await runs.start(Action.RESUME, issued.batch, user="tom", via="page")
+        resumed = await runs.start(Action.RESUME, issued.batch, by=person("tom"))
         await finished(runs, resumed)
         for maker in ("mia", "tom", "Mia"):
             with pytest.raises(OwnBatch, match="another checker"):
-                await runs.start(Action.APPROVE, issued.batch, user=maker, via="page", message="fine")
+                await runs.start(Action.APPROVE, issued.batch, by=person(maker), message="fine")
         with pytest.raises(UsageError, match="blank"):
-            await runs.start(Action.APPROVE, issued.batch, user="eve", via="page", message=" ")
-        decided = await runs.start(Action.APPROVE, issued.batch, user="eve", via="page", message="fine")
+            await runs.start(Action.APPROVE, issued.batch, by=person("eve"), message=" ")
+        decided = await runs.start(Action.APPROVE, issued.batch, by=person("eve"), message="fine")
         assert (await finished(runs, decided)).exit_code is ExitCode.DONE
         assert [run.action for run in await runs.of_batch(issued.batch)][-1] is Action.ISSUE
     assert outcomes(world) == {"issued": 7}
@@ -149,28 +147,27 @@ async def test_who_issues_a_batch_that_is_still_recorded_can_not_decide_it(tmp_p
         issuing = await world.issue_upload(runs, world.write(customers(30)))
         batch = await batch_of(runs, issuing)
         with pytest.raises(OwnBatch):
-            await runs.start(Action.REJECT, batch, user="mia", via="page", message="no")
+            await runs.start(Action.REJECT, batch, by=person("mia"), message="no")
         await finished(runs, issuing)
 
 
 async def test_an_unknown_batch_starts_nothing(tmp_path: Path) -> None:
     async with open_console(tmp_path) as world, world.server() as runs:
         with pytest.raises(UnknownBatch):
-            await runs.start(Action.RESUME, "20260101-000000-abcdef", user="mia", via="page")
+            await runs.start(Action.RESUME, "20260101-000000-abcdef", by=person("mia"))
         assert await runs.list_open() == []
 
 
 async def test_a_run_that_is_paused_ends_in_order_and_is_resumed(tmp_path: Path) -> None:
     async with open_console(tmp_path, concurrency=1) as world, world.server() as runs:
         issuing = await world.issue_upload(runs, world.write(customers(60)))
-        while world.sandbox.posts == 0:
-            await asyncio.sleep(0)
+        await until(lambda: world.sandbox.posts > 0)
         assert runs.stop(issuing.run)
         paused = await finished(runs, issuing)
         assert paused.exit_code is ExitCode.NOT_FINISHED
         assert {"pending", "not_sent"} == set(outcomes(world))
         assert not runs.stop(issuing.run)
-        resumed = await runs.start(Action.RESUME, paused.batch, user="mia", via="page")
+        resumed = await runs.start(Action.RESUME, paused.batch, by=person("mia"))
         assert (await finished(runs, resumed)).exit_code is ExitCode.DONE
     assert outcomes(world) == {"pending": 60}
     assert set(sent(world).values()) == {1}
@@ -184,8 +181,9 @@ async def test_a_fifth_run_waits_for_its_turn(tmp_path: Path) -> None:
             )
             for n in range(6)
         ]
-        while (first := runs.progress(made[0].run)) is not None and first.is_waiting:
-            await asyncio.sleep(0)
+        first = runs.progress(made[0].run)
+        assert first is not None
+        await until(lambda: not first.is_waiting)
         waiting = [progress.is_waiting for run in made if (progress := runs.progress(run.run)) is not None]
         assert waiting[-2:] == [True, True]
         ended = [await finished(runs, run) for run in made]
@@ -207,3 +205,21 @@ async def test_a_second_server_on_the_same_ledger_is_refused_in_one_line(tmp_pat
         with pytest.raises(ConsoleInUse, match="serves the console with this ledger already"):
             async with world.server(this_process()):
                 pass
+
+
+async def test_who_asked_for_what_and_how_it_ended_is_in_the_audit_log(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as world, world.server() as runs:
+        issued = await finished(runs, await world.issue_upload(runs, world.write(customers(3))))
+        refreshed = await runs.start(Action.REFRESH, issued.batch, by=person("tom"))
+        await finished(runs, refreshed)
+        with pytest.raises(RunExists):
+            await world.issue_upload(runs, world.write(customers(3)))
+        async with world.records() as records:
+            entries = await records.read(list_entries)
+    assert [(entry.user, entry.action.value, entry.about) for entry in reversed(entries)] == [
+        ("mia", "issue_confirmed", UPLOAD),
+        ("", "run_ended", issued.batch),
+        ("tom", "refresh_asked", issued.batch),
+        ("", "run_ended", issued.batch),
+    ]
+    assert {entry.address for entry in entries if entry.user} == {"10.0.0.7"}

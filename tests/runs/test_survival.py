@@ -1,6 +1,5 @@
 """A server may stop or die at any moment: the next one goes on, and nothing is lost or sent twice."""
 
-import asyncio
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from batch_issuer.runs import Runs
 from batch_issuer.sandbox import Scenario
 from tests.pipeline.machine import Death, End, Moment
 from tests.pipeline.world import customers
-from tests.runs.world import ConsoleWorld, elsewhere, finished, open_console
+from tests.runs.world import ConsoleWorld, elsewhere, finished, open_console, person, until
 
 DEATHS = [
     *(Death(end=end, moment=Moment.POST_ARRIVES, count=n) for end in End for n in (1, 5, 10)),
@@ -73,8 +72,7 @@ async def test_a_server_that_is_stopped_finishes_what_is_under_way_and_leaves_th
     async with open_console(tmp_path, concurrency=2) as world:
         async with world.server(this_process()) as runs:
             run = await world.issue_upload(runs, world.write(customers(60)))
-            while world.sandbox.posts < 3:
-                await asyncio.sleep(0)
+            await until(lambda: world.sandbox.posts >= 3)
         assert {line["outcome"] for line in world.lines()} == {"pending", "not_sent"}
         async with world.server(this_process()) as runs:
             (left,) = await runs.list_open()
@@ -89,7 +87,7 @@ async def test_a_decision_that_was_cut_off_is_finished(tmp_path: Path) -> None:
             issued = await finished(runs, await world.issue_upload(runs, world.write(customers(30))))
 
         async def work(runs: Runs) -> None:
-            run = await runs.start(Action.APPROVE, issued.batch, user="eve", via="page", message="fine")
+            run = await runs.start(Action.APPROVE, issued.batch, by=person("eve"), message="fine")
             await finished(runs, run)
 
         await world.live_as_server(work, Death(end=End.KILLED, moment=Moment.LIST_ARRIVES, count=1))
@@ -106,7 +104,7 @@ async def test_a_retry_that_was_cut_off_is_finished(tmp_path: Path) -> None:
             issued = await finished(runs, await world.issue_upload(runs, world.write(customers(30))))
 
         async def work(runs: Runs) -> None:
-            await finished(runs, await runs.start(Action.RETRY, issued.batch, user="mia", via="page"))
+            await finished(runs, await runs.start(Action.RETRY, issued.batch, by=person("mia")))
 
         await world.live_as_server(work, Death(end=End.KILLED, moment=Moment.POST_ARRIVES, count=2))
         await take_up_and_finish(world)

@@ -1,5 +1,6 @@
 """A world with a console's server in it, which may die as any other process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -7,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from batch_issuer.acceptance import IssueOptions
-from batch_issuer.ledger import Ledger, open_ledger
+from batch_issuer.ledger.audit import Actor, Via
+from batch_issuer.ledger.records import Records, open_records
 from batch_issuer.ledger.runs import Run
 from batch_issuer.processes import Process
 from batch_issuer.reports import Summary
@@ -20,6 +22,11 @@ from tests.pipeline.world import read_csv
 UPLOAD = "00112233aabbccdd"
 
 
+def person(user: str) -> Actor:
+    """Be a user of the console."""
+    return Actor(user=user, via=Via.PAGE, address="10.0.0.7")
+
+
 @dataclass(slots=True, kw_only=True)
 class ConsoleWorld(MortalWorld):
     """Opens the runs of a server, again and again."""
@@ -29,10 +36,10 @@ class ConsoleWorld(MortalWorld):
         return Settings.model_validate({**self.settings().model_dump(), **overrides})
 
     @asynccontextmanager
-    async def records(self) -> AsyncIterator[Ledger]:
+    async def records(self) -> AsyncIterator[Records]:
         """Open the ledger."""
-        async with open_ledger(self.settings().ledger_url, self.time.clock()) as ledger:
-            yield ledger
+        async with open_records(self.settings().ledger_url, self.time.clock()) as records:
+            yield records
 
     @asynccontextmanager
     async def server(self, process: Process | None = None) -> AsyncIterator[Runs]:
@@ -67,7 +74,7 @@ class ConsoleWorld(MortalWorld):
         chosen = IssueOptions(
             **{"check_badges": False, "issued_by": "mia", "upload": upload, "file_name": "may.csv", **options}
         )
-        return await runs.issue(upload, file, chosen, user="mia", via="page")
+        return await runs.issue(upload, file, chosen, by=person("mia"))
 
     def lines(self) -> list[dict[str, str]]:
         """Read the reconciliation of the only batch."""
@@ -106,3 +113,12 @@ async def finished(runs: Runs, run: Run) -> Run:
 def elsewhere(process: Process) -> Process:
     """Put a process into another container."""
     return replace(process, namespace="pid:[1]")
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the others go on until something is so."""
+    for _ in range(1_000_000):
+        if is_so():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came about")

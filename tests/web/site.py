@@ -5,13 +5,14 @@ import html
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 
-from batch_issuer.accounts import Role
+from batch_issuer.accounts import Passwords, Role
 from batch_issuer.clock import Clock
 from batch_issuer.ledger.audit import Actor, Via
 from batch_issuer.settings import Settings
@@ -21,6 +22,7 @@ from batch_issuer.web.serving import listening
 
 HAND = Actor(user="a test", via=Via.COMMAND_LINE)
 PASSWORD = "a quiet walk in the hills"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # how slow it is, is argon2's own promise
 _TOKEN = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 
@@ -135,8 +137,8 @@ async def open_site(
     settings = settings.model_copy(update={"console_port": 0})
     async with (
         AsyncExitStack() as stack,
-        open_console(settings, clock=clock, patience=patience or Patience()) as console,
-        listening(console, stopping) as url,
+        open_console(settings, clock=clock, passwords=Passwords(CHEAP)) as console,
+        listening(replace(console, patience=patience or console.patience), stopping) as url,
         stack,
     ):
         yield Site(url=url, console=console, stack=stack, stopping=stopping)

@@ -20,6 +20,7 @@ OPEN_TO_ALL = {
     "/health/ready",
     "/sign-in",
     "/welcome",
+    "/api/openapi.json",
 }
 
 

@@ -350,10 +350,10 @@ async def test_an_oversized_file_is_refused_and_noted(world: World) -> None:
         maker = await site.browser(Role.MAKER, user="maria")
         await maker.get("/uploads")
         page = await bring(maker, "customer_id\n" + "7" * 20_000)
-        assert page.status == 422
+        assert page.status == 413
         assert "larger than 10,000 bytes" in page.words
         huge = await bring(maker, "7" * 200_000)  # told by its length alone
-        assert huge.status == 422
+        assert huge.status == 413
         assert kept(world) == []
         assert [entry.action for entry in await audit(site)][:2] == ["request_refused"] * 2
 
@@ -363,7 +363,7 @@ async def test_a_file_that_stands_still_is_given_up(world: World) -> None:
         yield b"customer_id,badge_meta_id\n"
         await asyncio.Event().wait()
 
-    async with impatient(world, Patience(seconds_for_a_part=0.05)) as site:
+    async with impatient(world, Patience(seconds=0.05)) as site:
         page = await crawl(site, slow)
         assert page.status == 408
         assert "came too slowly" in page.words
@@ -377,7 +377,7 @@ async def test_a_file_that_creeps_is_given_up(world: World) -> None:
             yield b"7"
             await asyncio.sleep(0)
 
-    async with impatient(world, Patience(seconds_to_start=0.05, bytes_a_second=1e12)) as site:
+    async with impatient(world, Patience(seconds=0.05, bytes_a_second=10**12)) as site:
         assert (await crawl(site, creeping)).status == 408
         assert kept(world) == []
 

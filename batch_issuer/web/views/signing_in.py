@@ -2,6 +2,7 @@
 
 import hmac
 import math
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
@@ -13,8 +14,9 @@ from batch_issuer.ledger.audit import Action
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import ANYONE, PUBLIC, get, post
-from batch_issuer.web.visitors import VISITOR, actor_of, drop_cookie, note, set_cookie, visitor_of
+from batch_issuer.web.visitors import VISITOR, actor_of, cookie_of, drop_cookie, note, set_cookie, visitor_of
 
+_LONGEST_ECHO: Final = 64
 FIRST_ROLES: Final = frozenset({Role.ADMIN, Role.MAKER})
 
 
@@ -36,6 +38,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     tried = await console.accounts.sign_in(name, password, address=address)
     if isinstance(tried, Refused):
         return _refused(request, name, tried)
+    await console.accounts.sign_out(cookie_of(request).get_secret_value(), address=address)
     response = see_other(_next(request))
     set_cookie(request, response, tried.cookie)
     return response
@@ -45,16 +48,21 @@ def _refused(request: web.Request, name: str, refused: Refused) -> web.Response:
     if refused.until is None:
         message = "The user or the password is wrong. Look at the caps lock key, and type both again."
         return _form(request, name=name, message=message, status=401)
-    seconds = (refused.until - console_of(request).clock.now()).total_seconds()
+    return _form(request, name=name, message=wait_words(request, refused.until), status=429)
+
+
+def wait_words(request: web.Request, until: datetime) -> str:
+    """Say how long somebody must wait who was wrong too often; the same for names that nobody has."""
+    seconds = (until - console_of(request).clock.now()).total_seconds()
     minutes = max(1, math.ceil(seconds / 60))
-    message = (
+    return (
         f"There were too many wrong tries. Wait {minutes} minute{'' if minutes == 1 else 's'}; "
         "an admin of the console can set a new password, which ends the wait at once."
     )
-    return _form(request, name=name, message=message, status=429)
 
 
 def _form(request: web.Request, *, name: str = "", message: str = "", status: int = 200) -> web.Response:
+    name = name[:_LONGEST_ECHO]
     return render(request, "sign_in.html.j2", status=status, name=name, message=message, next=_next(request))
 
 

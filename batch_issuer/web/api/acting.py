@@ -1,0 +1,50 @@
+"""What can be done with a batch, and the runs that do it."""
+
+import re
+from typing import Annotated, Final
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from batch_issuer.ledger.runs import Action
+from batch_issuer.web.api.answers import answer
+from batch_issuer.web.api.bodies import read_json
+from batch_issuer.web.api.fields import Given, read_document
+from batch_issuer.web.api.telling import describe, run_path
+from batch_issuer.web.console import console_of
+from batch_issuer.web.routes import Handler
+from batch_issuer.web.visitors import visitor_of
+
+_RUN: Final = re.compile("[0-9a-f]{16}")
+DECISIONS: Final = frozenset({Action.APPROVE, Action.REJECT})
+
+
+class Decision(Given):
+    """Why something is approved or rejected; the server keeps it with each request."""
+
+    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x08]*$")] = (
+        Field(description="In words for the maker; not blank.")
+    )
+
+
+async def show_run(request: web.Request) -> web.Response:
+    """Tell how far a run is."""
+    run = request.match_info["run"]
+    found = await console_of(request).runs.find(run) if _RUN.fullmatch(run) else None
+    if found is None:
+        raise web.HTTPNotFound(text="There is no such run.")
+    return answer(describe(request, found))
+
+
+def act(action: Action) -> Handler:
+    """Return what does one thing with a batch in the background."""
+
+    async def handle(request: web.Request) -> web.Response:
+        console, visitor, batch = console_of(request), visitor_of(request), request.match_info["batch"]
+        message = ""
+        if action in DECISIONS:
+            message = read_document(Decision, await read_json(request), where="body").message
+        run = await console.runs.start(action, batch, by=visitor.actor, message=message)
+        return answer(describe(request, run), status=202, headers={"Location": run_path(run.run)})
+
+    return handle

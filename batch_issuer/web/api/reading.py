@@ -1,0 +1,108 @@
+"""Batches, their rows, requests and files, as the ledger and the disk have them."""
+
+from typing import Annotated, Final
+
+from aiohttp import hdrs, web
+from pydantic import Field, StringConstraints
+from sqlalchemy import Connection
+
+from batch_issuer.batch.ids import is_batch_id
+from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger.audit import Action
+from batch_issuer.ledger.batch_pages import find_batches
+from batch_issuer.ledger.batches import find_batch
+from batch_issuer.reports import Summary, summarise, summary_of_pruned
+from batch_issuer.reports.files import REPORTS
+from batch_issuer.web.api.answers import BatchLine, BatchPage, FileLine, FileList, SummaryAnswer, answer
+from batch_issuer.web.api.fields import Given, Text, Whole, read_fields
+from batch_issuer.web.console import console_of
+from batch_issuer.web.visitors import note
+
+FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
+Limit = Annotated[Whole, Field(ge=1, le=500, description="How many at most.")]
+
+
+class BatchQuery(Given):
+    """Which batches are listed."""
+
+    stage: BatchStage | None = Field(None, description="Only those that have come so far.")
+    issued_by: Text = Field("", description="Only those of this user.")
+    after: Annotated[str, StringConstraints(pattern="^([0-9]{8}-[0-9]{6}-[0-9a-f]{6})?$")] = Field(
+        "", description="`next` of the page before."
+    )
+    limit: Limit = 50
+
+
+async def list_batches(request: web.Request) -> web.Response:
+    """List batches, the latest first."""
+    asked = read_fields(BatchQuery, request.query, where="query")
+    found = await console_of(request).records.read(
+        find_batches, stage=asked.stage, issued_by=asked.issued_by, after=asked.after, limit=asked.limit
+    )
+    return answer(BatchPage(batches=[BatchLine.of(batch) for batch in found.batches], next=found.next))
+
+
+async def show_batch(request: web.Request) -> web.Response:
+    """Show one batch in figures."""
+    console, batch = console_of(request), await batch_of(request)
+    folder = console.settings.output / batch.batch
+
+    def look(connection: Connection) -> Summary:
+        if batch.pruned_at:
+            return summary_of_pruned(batch, folder)
+        return summarise(connection, batch, folder)
+
+    summary = await console.records.look(look)
+    return answer(SummaryAnswer.model_validate(summary.as_json()))
+
+
+async def list_files(request: web.Request) -> web.Response:
+    """List the files of a batch that there are."""
+    console, batch = console_of(request), await batch_of(request)
+    folder = console.settings.output / batch.batch
+    paths = [folder / name for name in REPORTS]
+    return answer(
+        FileList(
+            files=[
+                FileLine(
+                    name=path.name,
+                    bytes=path.stat().st_size,
+                    content_type=content_type_of(path.name),
+                    url=f"/api/batches/{batch.batch}/files/{path.name}",
+                )
+                for path in paths
+                if path.is_file()
+            ]
+        )
+    )
+
+
+async def send_file(request: web.Request) -> web.StreamResponse:
+    """Send one of the files that a batch may have, by its name."""
+    console, batch = console_of(request), await batch_of(request)
+    name = request.match_info["name"]
+    path = console.settings.output / batch.batch / name
+    if name not in REPORTS or not path.is_file():
+        raise web.HTTPNotFound(
+            text="The batch has no such file (yet); its list of files names those there are."
+        )
+    await note(request, Action.FILE_DOWNLOADED, about=batch.batch, detail={"file": name})
+    headers = {
+        hdrs.CONTENT_TYPE: f"{content_type_of(name)}; charset=utf-8",
+        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{batch.batch}-{name}"',
+    }
+    return web.FileResponse(path, headers=headers)
+
+
+def content_type_of(name: str) -> str:
+    """Return the type of one of the files."""
+    return FILE_TYPES[name.rpartition(".")[2]]
+
+
+async def batch_of(request: web.Request) -> Batch:
+    """Return the batch that an address names. Raises HTTPNotFound."""
+    name = request.match_info["batch"]
+    found = await console_of(request).records.read(find_batch, name) if is_batch_id(name) else None
+    if found is None:
+        raise web.HTTPNotFound(text="The ledger has no such batch; the list of batches names those it has.")
+    return found
