@@ -33,7 +33,10 @@ async def test_a_workbook_goes_all_the_way(site: Site, enter: Enter, world: Worl
     maker = await enter(Role.MAKER)
     await maker.open("/uploads")
     await maker.inspect()
-    rows = [["customer_id", "badge_meta_id"], *([700000001 + n, BADGES[0]] for n in range(5))]
+    rows: list[list[object]] = [
+        ["customer_id", "badge_meta_id"],
+        *([700000001 + n, BADGES[0]] for n in range(5)),
+    ]
     await choose_file(maker, save(world.folder / "spring.xlsx", rows))
     await maker.inspect()
     await press(maker, "Check the file")

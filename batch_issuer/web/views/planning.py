@@ -7,7 +7,6 @@ from typing import Final
 from aiohttp import web
 
 from batch_issuer.errors import RunExists, UsageError
-from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.runs import runs_of_upload
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.uploads import Checked, Choices
@@ -15,7 +14,7 @@ from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import MAKER, get, post
 from batch_issuer.web.views.uploads import page_of, upload_of, uploads_of
-from batch_issuer.web.visitors import note, visitor_of
+from batch_issuer.web.visitors import visitor_of
 
 _SEPARATORS: Final = re.compile(r"[\s.,'_\u2019\u00a0\u2009\u202f]")
 _NUMBER_CHARS: Final = 40
@@ -100,18 +99,16 @@ async def confirm(request: web.Request) -> web.Response:
         upload = await uploads.choose(upload, replace(Choices.of(upload), name=name))
     except UsageError as exc:
         return _page(request, upload, checked, problem=f"{exc}.", name=name)
-    return await _issue(request, upload, checked)
+    return await _issue(request, upload)
 
 
-async def _issue(request: web.Request, upload: Upload, checked: Checked) -> web.Response:
+async def _issue(request: web.Request, upload: Upload) -> web.Response:
     console, visitor = console_of(request), visitor_of(request)
     path, options = await console.uploads.to_issue(upload)
     try:
-        run = await console.runs.issue(upload.upload, path, options, user=visitor.user, via=visitor.via)
+        run = await console.runs.issue(upload.upload, path, options, by=visitor.actor)
     except RunExists as exc:  # a double click, or a second tab
         return see_other(RUN_PAGE.format(exc.run))
-    detail = {"customers": checked.customers, "requests": checked.requests, "run": run.run}
-    await note(request, Action.ISSUE_CONFIRMED, about=upload.upload, detail=detail)
     return see_other(RUN_PAGE.format(run.run))
 
 
