@@ -9,7 +9,7 @@ from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.uploads import Uploads
 from batch_issuer.web.console import Console, console_of
-from batch_issuer.web.receiving import TooSlow, find_file, parts_of
+from batch_issuer.web.receiving import LIMIT, find_file, parts_of
 from batch_issuer.web.rendering import is_part, render, see_other
 from batch_issuer.web.routes import MAKER, get, post
 from batch_issuer.web.visitors import note, visitor_of
@@ -64,12 +64,10 @@ async def receive(request: web.Request) -> web.Response:
     try:
         await _refuse_more(request, console)
         upload = await _take(request, console, file)
-    except TooSlow:
-        await note(
-            request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": "it came too slowly"}
-        )
-        told = "The file came too slowly, so the console stopped waiting. Nothing of it was kept: try again."
-        return await _refused(request, told, status=408)
+    except (web.HTTPRequestTimeout, web.HTTPRequestEntityTooLarge) as exc:
+        why = "it came too slowly" if isinstance(exc, web.HTTPRequestTimeout) else "it was too large"
+        await note(request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": why})
+        return await _refused(request, exc.text or "", status=exc.status)
     except (InputRefused, UsageError) as exc:
         await note(request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": "no file to take"})
         return await _refused(request, f"{exc}.")
@@ -79,11 +77,12 @@ async def receive(request: web.Request) -> web.Response:
 
 async def _take(request: web.Request, console: Console, file: BodyPartReader) -> Upload:
     most = console.settings.max_file_bytes
-    if (request.content_length or 0) > most + _OVERHEAD:
-        raise InputRefused(f"the file is larger than {most:,} bytes, the most that is taken; split it")
-    return await console.uploads.receive(
-        parts_of(file, console.patience), file_name=file.filename or "", user=visitor_of(request).user
-    )
+    length = request.content_length or 0
+    if length > most + _OVERHEAD:
+        told = f"It is larger than {most:,} bytes: {LIMIT}."
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=length, text=told)
+    parts = parts_of(file, console.patience, most=most)
+    return await console.uploads.receive(parts, file_name=file.filename or "", user=visitor_of(request).user)
 
 
 async def paste(request: web.Request) -> web.Response:
