@@ -7,12 +7,24 @@ from aiohttp import web
 
 from batch_issuer.web import api
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
+from batch_issuer.web.events import HUB, Hub, close_hub
 from batch_issuer.web.failing import explain_failures
 from batch_issuer.web.guarding import guarded, refuse_foreign_names
 from batch_issuer.web.headers import add_headers
 from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
-from batch_issuer.web.views import account, audit, health, home, signing_in, users
+from batch_issuer.web.views import (
+    account,
+    approvals,
+    audit,
+    batch,
+    health,
+    home,
+    rows,
+    runs,
+    signing_in,
+    users,
+)
 from batch_issuer.web.visitors import identify
 
 _LARGEST_FORM: Final = 8 * 1024 * 1024
@@ -23,6 +35,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *health.ROUTES,
     *signing_in.ROUTES,
     *home.ROUTES,
+    *batch.ROUTES,
+    *rows.ROUTES,
+    *runs.ROUTES,
+    *approvals.ROUTES,
     *account.ROUTES,
     *users.ROUTES,
     *audit.ROUTES,
@@ -37,6 +53,8 @@ def make_app(console: Console, stopping: asyncio.Event) -> web.Application:
     )
     app[CONSOLE] = console
     app[STOPPING] = stopping
+    app[HUB] = Hub()
+    app.on_shutdown.append(close_hub)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
