@@ -12,7 +12,19 @@ from batch_issuer.web.guarding import guarded, refuse_foreign_names
 from batch_issuer.web.headers import add_headers
 from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
-from batch_issuer.web.views import account, audit, health, home, signing_in, users
+from batch_issuer.web.views import (
+    account,
+    audit,
+    checking,
+    columns,
+    health,
+    home,
+    planning,
+    problems,
+    signing_in,
+    uploads,
+    users,
+)
 from batch_issuer.web.visitors import identify
 
 _LARGEST_FORM: Final = 8 * 1024 * 1024
@@ -27,6 +39,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     *users.ROUTES,
     *audit.ROUTES,
     *api.ROUTES,
+    *uploads.ROUTES,
+    *columns.ROUTES,
+    *checking.ROUTES,
+    *problems.ROUTES,
+    *planning.ROUTES,
 )
 
 

@@ -1,0 +1,64 @@
+"""Takes a file from a form while it comes: only a part of it is in memory, and it must not stand still."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import BodyPartReader, web
+
+from batch_issuer.web.guarding import CSRF_FIELD, CSRF_HEADER, refuse_form
+from batch_issuer.web.patience import Patience
+from batch_issuer.web.visitors import is_csrf, visitor_of
+
+FILE_FIELD: Final = "file"
+_PART: Final = 1 << 16
+_TOKEN_CHARS: Final = 200
+
+
+class TooSlow(Exception):
+    """A file stood still, or crept."""
+
+
+async def find_file(request: web.Request) -> BodyPartReader | None:
+    """Return the file of a form, before any of it is read; None where none was chosen.
+
+    The token of the form stands before it. Raises HTTPForbidden, noted in the audit log, where that is wrong.
+    """
+    if not request.content_type.startswith("multipart/"):
+        await _check(request, "")
+        return None
+    token = ""
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            continue
+        if part.name == CSRF_FIELD:
+            token = (await part.read_chunk(_TOKEN_CHARS)).decode("ascii", "replace")
+        elif part.name == FILE_FIELD:
+            await _check(request, token)
+            return part if part.filename else None
+    await _check(request, token)
+    return None
+
+
+async def _check(request: web.Request, token: str) -> None:
+    if not is_csrf(visitor_of(request), request.headers.get(CSRF_HEADER) or token):
+        await refuse_form(request, "its token is not that of the session")
+
+
+async def parts_of(file: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
+    """Yield a file as it comes. Raises TooSlow."""
+    loop = asyncio.get_running_loop()
+    began, size = loop.time(), 0
+    while True:
+        try:
+            async with asyncio.timeout(patience.seconds_for_a_part):
+                part = await file.read_chunk(_PART)
+        except TimeoutError:
+            raise TooSlow from None
+        if not part:
+            return
+        size += len(part)
+        seconds = loop.time() - began
+        if seconds > patience.seconds_to_start and size < seconds * patience.bytes_a_second:
+            raise TooSlow
+        yield part
