@@ -9,7 +9,7 @@ from aiohttp import web
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api import acting, creating, reading
-from batch_issuer.web.api.answers import BatchPage, FileList, RunAnswer, SummaryAnswer
+from batch_issuer.web.api.answers import BatchPage, FileList, RowPage, RunAnswer, SummaryAnswer
 from batch_issuer.web.api.bodies import CSV, FORM, JSON, XLSX
 from batch_issuer.web.api.openapi import form_of, write_document
 from batch_issuer.web.api.operations import NEEDS_TOKEN, TAKES_BODY, Header, Operation, Told
@@ -114,6 +114,18 @@ OPERATIONS: Final = (
         summary="Show a batch in figures, as summary.json has them",
         told=(Told(status=200, what="The batch in figures.", content={JSON: SummaryAnswer}),),
         problems=(*NEEDS_TOKEN, 404),
+    ),
+    Operation(
+        name="listRows",
+        method="GET",
+        path=f"{_BATCH}/rows",
+        handler=reading.list_rows,
+        needs=ANYONE,
+        summary="Tell what became of rows",
+        description="The columns and words of reconciliation.csv, as they are at this moment.",
+        query=reading.RowQuery,
+        told=(Told(status=200, what="A page of rows, in the order of the file.", content={JSON: RowPage}),),
+        problems=(*NEEDS_TOKEN, 400, 404),
     ),
     Operation(
         name="listFiles",
