@@ -11,3 +11,5 @@ class Patience:
     seconds_to_start: float = 60
     """So long any pace will do; then the file must have come at least so fast."""
     bytes_a_second: float = 2_000
+    seconds_for_a_form: float = 30
+    """So long all fields of a form may take, which are short."""

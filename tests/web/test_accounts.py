@@ -1,5 +1,6 @@
 """Signing in, one's own account, and the pages of admins, as browsers meet them."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.audit import Action, Entry, list_entries
+from batch_issuer.web.patience import Patience
 from tests.pipeline.world import World
 from tests.web.site import HAND, PASSWORD, Browser, Page, Site, open_site
 
@@ -136,6 +138,19 @@ async def test_strangers_can_send_nothing_but_the_short_form(
 ) -> None:
     browser = await site.browser()
     assert (await browser.send("POST", "/sign-in", headers=headers, data=body)).status == status
+
+
+async def test_a_form_that_comes_byte_by_byte_is_not_waited_for(world: World) -> None:
+    patience = Patience(seconds_for_a_form=0.1)
+    async with open_site(world.settings(), world.time.clock(), patience=patience) as site:
+        host, _, port = site.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        head = f"POST /sign-in HTTP/1.1\r\nHost: {host}:{port}\r\n{kind}\r\nContent-Length: 100\r\n\r\n"
+        writer.write(head.encode() + b"user=m")
+        assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_the_first_account_is_for_who_reads_the_terminal(site: Site) -> None:
