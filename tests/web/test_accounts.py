@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from batch_issuer.accounts import Role
-from batch_issuer.ledger.audit import Action, Entry, list_entries
+from batch_issuer.ledger.audit import Action, Entry, append, list_entries
 from batch_issuer.web.patience import Patience
 from tests.pipeline.world import World
 from tests.web.site import HAND, PASSWORD, Browser, Page, Site, open_site
@@ -394,6 +394,28 @@ async def test_whatever_is_looked_for_in_the_audit_log_gives_a_page(site: Site, 
     page = await admin.get(f"/audit?{query}")
     assert page.status == 200
     assert "<script>x" not in page.text
+
+
+async def test_what_others_brought_is_text_in_the_audit_log_whatever_it_is(site: Site) -> None:
+    admin = await site.browser(Role.ADMIN)
+    bad = "<script>x</script>"
+    detail = {
+        "file_name": bad,
+        "rows": 3,
+        "more": {bad: [bad, None]},
+        "again": True,
+        "list": [bad],
+        "no": None,
+    }
+    for about in (bad, "javascript:x", "20260302-044500-abcdef"):
+        entry = Entry.by(HAND, Action.UPLOADED, at="2026-03-02T04:45:00Z", about=about, detail=detail)
+        await site.console.records.write(append, entry)
+    page = await admin.get("/audit")
+    assert page.status == 200
+    assert f"file name: {bad}, rows: 3" in page.words
+    assert "<script>x" not in page.text
+    assert 'href="javascript' not in page.text
+    assert 'href="/batches/20260302-044500-abcdef"' in page.text
 
 
 async def test_no_page_shows_a_hash_a_digest_or_a_cookie(site: Site) -> None:
