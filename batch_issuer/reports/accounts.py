@@ -59,7 +59,11 @@ class Accounts:
 
     def __iter__(self) -> Iterator[AccountedRows]:
         """Yield what became of the rows in input order; this can be done once."""
-        first = FIRST_ROW
+        return self.rows_from(FIRST_ROW)
+
+    def rows_from(self, first: int) -> Iterator[AccountedRows]:
+        """Yield what became of the rows from some number on, in input order; this can be done once."""
+        self._invalid.take(first)
         last = max(len(self._carried), self._held.end, int(self._duplicates[-1:].sum()) + 1)
         while first < last or self._invalid.are_left:
             yield self._account(first, first + self._rows_at_once)

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,17 @@ class RowLines:
         """Return the outcome of one row."""
         return OUTCOMES[int(self.fates.outcomes[self.told.fate_of[at]])]
 
+    def take(self, places: Places) -> Self:
+        """Return the rows at some places."""
+        told = self.told
+        issued_ids = None if told.issued_ids is None else told.issued_ids.take(pa.array(places))
+        return replace(
+            self,
+            rows=self.rows[places],
+            customers=self.customers[places],
+            told=replace(told, fate_of=told.fate_of[places], issued_ids=issued_ids),
+        )
+
     def messages(self, places: Places) -> pa.Array:
         """Return what the rows at some places are told, as one text each."""
         return self.fates.told().take(self.told.fate_of[places])
@@ -83,6 +94,11 @@ class DuplicateLines(RowLines):
     """Rows that repeat others: row `rows[i]` repeats `repeated[i]`, whose request speaks for it."""
 
     repeated: RowNumbers
+
+    def take(self, places: Places) -> Self:
+        """Return the rows at some places."""
+        taken = RowLines.take(self, places)
+        return replace(taken, repeated=self.repeated[places])
 
     def messages(self, places: Places) -> pa.Array:
         """Return what the rows at some places are told."""

@@ -76,7 +76,7 @@ def write_rows(accounts: Accounts, source: Source, folder: Path, *, count: int) 
         ):
             for rows in accounts:
                 totals.add(rows)
-                rejected = list(_reject(rows.invalid, invalid))
+                rejected = list(rejected_rows(rows.invalid, invalid))
                 for some in rejected:
                     write_rejected(partial(some.originals, columns), len(some.problems))
                 write_lines(partial(_lines, rows, rejected, columns), len(rows))
@@ -87,7 +87,7 @@ def write_rows(accounts: Accounts, source: Source, folder: Path, *, count: int) 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Rejected:
+class Rejected:
     """Some invalid rows as they were read, and as cells what is wrong with each."""
 
     read: RowsAsRead
@@ -104,18 +104,18 @@ class _Rejected:
         return invalid_lines(self.read.rows, ids, rules=self.rules, problems=self.problems)
 
 
-def _lines(rows: AccountedRows, rejected: Sequence[_Rejected], columns: Columns) -> pa.Array:
+def _lines(rows: AccountedRows, rejected: Sequence[Rejected], columns: Columns) -> pa.Array:
     """Write the lines of the reconciliation."""
     valid = [(some.rows, some.lines()) for some in rows.valid if len(some)]
     return in_order([*valid, *((some.read.rows, some.lines(columns)) for some in rejected)])
 
 
-def _reject(invalid: InvalidRows, originals: Originals) -> Iterator[_Rejected]:
+def rejected_rows(invalid: InvalidRows, originals: Originals) -> Iterator[Rejected]:
     """Read invalid rows again, to say of each what is wrong with it."""
     rules, problems, at = invalid.rules(), protected_cells(invalid.texts()), 0
     for read in originals.take(invalid.rows):
         count = len(read.rows)
-        yield _Rejected(read=read, rules=rules.slice(at, count), problems=problems.slice(at, count))
+        yield Rejected(read=read, rules=rules.slice(at, count), problems=problems.slice(at, count))
         at += count
 
 

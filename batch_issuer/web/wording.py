@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from batch_issuer.accounts import Role
@@ -14,7 +15,6 @@ ROLE_WORDS: Final = {
     Role.CHECKER: "approves or rejects what somebody else issued, and refreshes",
     Role.ADMIN: "looks after users, and reads the audit log",
 }
-
 _INSTEAD: Final = (
     (re.compile(r",? or add --map \"[^\"]*\""), ", or choose the header for it under Columns"),
     (re.compile(r"leave --delimiter out"), "let the separator be found out"),
@@ -33,7 +33,7 @@ _INSTEAD: Final = (
     (re.compile(r"--delimiter"), "the separator"),
     (re.compile(r"Rename it,,? or choose"), "Rename it, or choose"),
 )
-"""What messages name as options of commands, and what a browser has in their place."""
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def roles_in(values: Iterable[object]) -> frozenset[Role]:
@@ -48,9 +48,19 @@ def sentence(error: BatchIssuerError) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def detail_words(detail: Mapping[str, object]) -> str:
-    """Say in one line what an entry of the audit log tells more."""
-    return ", ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in detail.items())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One fact of an entry of the audit log, in words."""
+
+    name: str
+    value: str
+    is_time: bool
+
+
+def say_detail(detail: Mapping[str, object]) -> list[Said]:
+    """Say what an entry of the audit log tells more."""
+    facts = ((name.replace("_", " "), _said(value)) for name, value in detail.items())
+    return [Said(name=name, value=said, is_time=bool(_TIME.fullmatch(said))) for name, said in facts]
 
 
 def _said(value: object) -> str:
@@ -66,7 +76,7 @@ def _said(value: object) -> str:
 
 
 def for_browsers(text: str) -> str:
-    """Say a message of ours without options that a browser has not."""
+    """Say a message of ours without the options of commands that it names."""
     for pattern, instead in _INSTEAD:
         text = pattern.sub(instead, text)
     return text

@@ -5,7 +5,7 @@ import html
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -137,8 +137,10 @@ async def open_site(
     settings = settings.model_copy(update={"console_port": 0})
     async with (
         AsyncExitStack() as stack,
-        open_console(settings, clock=clock, passwords=Passwords(CHEAP)) as console,
-        listening(replace(console, patience=patience or console.patience), stopping) as url,
+        open_console(
+            settings, clock=clock, passwords=Passwords(CHEAP), patience=patience or Patience()
+        ) as console,
+        listening(console, stopping) as url,
         stack,
     ):
         yield Site(url=url, console=console, stack=stack, stopping=stopping)

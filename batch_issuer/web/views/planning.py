@@ -101,10 +101,10 @@ async def confirm(request: web.Request) -> web.Response:
 
 
 async def _issue(request: web.Request, upload: Upload) -> web.Response:
-    console, visitor = console_of(request), visitor_of(request)
+    console = console_of(request)
     path, options = await console.uploads.to_issue(upload)
     try:
-        run = await console.runs.issue(upload.upload, path, options, by=visitor.actor)
+        run = await console.runs.issue(upload.upload, path, options, by=visitor_of(request).actor)
     except RunExists as exc:  # a double click, or a second tab
         return see_other(RUN_PAGE.format(exc.run))
     return see_other(RUN_PAGE.format(run.run))
