@@ -141,7 +141,7 @@ async def test_strangers_can_send_nothing_but_the_short_form(
 
 
 async def test_a_form_that_comes_byte_by_byte_is_not_waited_for(world: World) -> None:
-    patience = Patience(seconds_for_a_form=0.1)
+    patience = Patience(seconds=0.1)
     async with open_site(world.settings(), world.time.clock(), patience=patience) as site:
         host, _, port = site.url.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
