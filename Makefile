@@ -21,7 +21,7 @@ READY := $(VENV)/.ready
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check torture fuzz bench bench-full lint format lock clean always
+.PHONY: help demo test check torture fuzz bench bench-full screenshots lint format lock clean always
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,8 +32,8 @@ demo: $(READY) ## issue a sample against a simulated server, and show where the 
 test: $(READY) ## run all tests (PYTEST_ARGS="-k words" picks some)
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-check: lint ## all that must hold before a commit: lint, then the tests (but the end-to-end ones) with their coverage
-	$(BIN)/pytest --cov -m 'not end_to_end' $(PYTEST_ARGS)
+check: lint ## all that must hold before a commit: lint, then the tests (but end-to-end and browser) with their coverage
+	$(BIN)/pytest --cov -m 'not end_to_end and not browser' $(PYTEST_ARGS)
 
 torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on (LEDGER=postgresql)
 	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED) --ledger $(LEDGER)
@@ -46,6 +46,9 @@ bench: $(READY) ## measure the program beside the limits of this machine and its
 
 bench-full: $(READY) ## the same, and ten million rows
 	$(BIN)/python -m benchmarks --full --write
+
+screenshots: $(READY) ## draw every page of the console into docs/screenshots (needs a Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 lint: $(READY) ## check format, style, types and the container files
 	$(BIN)/ruff format --check .

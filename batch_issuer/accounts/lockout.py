@@ -1,6 +1,7 @@
 """When guessing ends: too many failures lock a name, or an address, for a while."""
 
 import hashlib
+import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from batch_issuer.ledger.audit import Action, latest_number, latest_times
 WINDOW: Final = timedelta(minutes=15)
 FAILURES_OF_NAME: Final = 5
 FAILURES_OF_ADDRESS: Final = 20
+_OF_ONE_SITE: Final = 64
 _UNLOCKING: Final = (Action.PASSWORD_CHANGED, Action.USER_ENABLED)
 
 
@@ -35,10 +37,22 @@ def find_lock(connection: Connection, *, name: str, address: str, now: datetime)
     locks = [locked_until(of_name, limit=FAILURES_OF_NAME)]
     if address:
         of_address = latest_times(
-            connection, refused, since=since, limit=FAILURES_OF_ADDRESS, address=address
+            connection, refused, since=since, limit=FAILURES_OF_ADDRESS, address=place_of(address)
         )
         locks.append(locked_until(of_address, limit=FAILURES_OF_ADDRESS))
     return max((lock for lock in locks if lock is not None and lock > now), default=None)
+
+
+def place_of(address: str) -> str:
+    """Return what counts as one address: whoever has one of IPv6 has all of its network."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((int(parsed), _OF_ONE_SITE), strict=False))
 
 
 def unknown_name(typed: str) -> str:

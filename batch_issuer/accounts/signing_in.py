@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from batch_issuer.accounts.lockout import find_lock, unknown_name
+from batch_issuer.accounts.lockout import find_lock, place_of, unknown_name
 from batch_issuer.accounts.proofs import digest_of
 from batch_issuer.accounts.roles import User, plain_name
 from batch_issuer.clock import format_instant
@@ -83,8 +83,10 @@ def begin_attempt(connection: Connection, typed: str, *, address: str, now: date
 
 def note_failure(connection: Connection, attempt: Attempt, *, now: datetime) -> datetime | None:
     """Count a failure; return until when it locks the name or the address."""
-    nobody, at = Actor(user="", via=Via.PAGE, address=attempt.address), format_instant(now)
-    append(connection, Entry.by(nobody, Action.SIGN_IN_REFUSED, at=at, about=attempt.name))
+    place, at = place_of(attempt.address), format_instant(now)
+    nobody = Actor(user="", via=Via.PAGE, address=place)
+    exact = {} if place == attempt.address else {"address": attempt.address}
+    append(connection, Entry.by(nobody, Action.SIGN_IN_REFUSED, at=at, about=attempt.name, detail=exact))
     until = find_lock(connection, name=attempt.name, address=attempt.address, now=now)
     if until is not None:
         detail = {"reason": "too many failures", "until": format_instant(until)}

@@ -142,3 +142,13 @@ def sandbox_settings(sandbox: "Sandbox") -> dict[str, str]:
         "zone_id": "10000002",
         "concept_id": "10000001",
     }
+
+
+def checker_settings(sandbox: "Sandbox") -> dict[str, str]:
+    """Return the settings that let a checker decide at a sandbox."""
+    known = sandbox.credentials
+    return {
+        "checker_username": known.checker_username,
+        "checker_password": known.checker_password,
+        "checker_ui_auth_token": known.checker_ui_token,
+    }

@@ -150,14 +150,14 @@ class Uploads:
         """
         await self._refuse_if_worked_on(upload)
         choices = choices.tidied()
-        sheet = await self._look_at(upload, choices)
-        if choices.columns is None or choices.sheet_options != Choices.of(upload).sheet_options:
+        sheet, before = await self._look_at(upload, choices), Choices.of(upload)
+        if choices.sheet_options != before.sheet_options:
             choices = replace(choices, columns=None, mapped=await self._recall(sheet.titles))
+        elif choices.columns is None:
+            choices = replace(choices, mapped=before.mapped)
         else:
-            _refuse_unknown(choices.columns, sheet)
-            choices = replace(choices, mapped=mapping_to(sheet.titles, choices.columns))
-            meant = to_remember(sheet.titles, choices.columns or {})
-            await self._records.write(remember_columns, meant, user=upload.user, at=self._clock.timestamp())
+            mapped = await self._map(upload, choices.columns, sheet)
+            choices = replace(choices, mapped=mapped)
         await self._checks.stop(upload.upload)
         await self._records.write(update_options, upload.upload, choices.as_json())
         return replace(upload, options=choices.as_json())
@@ -254,6 +254,12 @@ class Uploads:
             name=upload.file_name,
             rows=_SAMPLE_ROWS,
         )
+
+    async def _map(self, upload: Upload, columns: Mapping[str, str], sheet: SheetSample) -> dict[str, str]:
+        _refuse_unknown(columns, sheet)
+        meant, at = to_remember(sheet.titles, columns), self._clock.timestamp()
+        await self._records.write(remember_columns, meant, user=upload.user, at=at)
+        return mapping_to(sheet.titles, columns)
 
     async def _recall(self, titles: list[str] | tuple[str, ...]) -> dict[str, str]:
         remembered = await self._records.read(recall_columns, {*map(normal_title, titles)})

@@ -18,11 +18,16 @@ from batch_issuer.web.views import (
     approvals,
     audit,
     batch,
+    checking,
+    columns,
     health,
     home,
+    planning,
+    problems,
     rows,
     runs,
     signing_in,
+    uploads,
     users,
 )
 from batch_issuer.web.visitors import identify
@@ -43,6 +48,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     *users.ROUTES,
     *audit.ROUTES,
     *api.ROUTES,
+    *uploads.ROUTES,
+    *columns.ROUTES,
+    *checking.ROUTES,
+    *problems.ROUTES,
+    *planning.ROUTES,
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,6 +22,8 @@ from batch_issuer.uploads import Uploads, open_uploads
 from batch_issuer.web.addresses import Doorway
 from batch_issuer.web.patience import Patience
 
+_USUAL: Final = Patience()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
@@ -38,9 +40,10 @@ class Console:
     doorway: Doorway
     welcome_code: str
     """Who has it may make the first account."""
+    patience: Patience
+    """How slowly a file may come."""
     is_new: bool
     """Whether there was no account yet when it was opened."""
-    patience: Patience = field(default_factory=Patience)
 
     @property
     def environment(self) -> str:
@@ -63,6 +66,7 @@ async def open_console(
     clock: Clock,
     load_settings: LoadSettings | None = None,
     passwords: Passwords | None = None,
+    patience: Patience = _USUAL,
 ) -> AsyncIterator[Console]:
     """Open the services of a console; each run works with settings that are loaded anew.
 
@@ -88,6 +92,7 @@ async def open_console(
             measurements=measurements,
             doorway=Doorway.of(settings),
             welcome_code=secrets.token_urlsafe(18),
+            patience=patience,
             is_new=not await accounts.any_exist(),
         )
 

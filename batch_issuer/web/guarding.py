@@ -4,13 +4,14 @@ import asyncio
 from typing import Final
 from urllib.parse import quote
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from batch_issuer.ledger.audit import Action, Via
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import see_other
 from batch_issuer.web.routes import PUBLIC, Handler, Route
 from batch_issuer.web.visitors import VISITOR, is_csrf, note, visitor_of
+from batch_issuer.web.wrong_tokens import refuse_token
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -47,10 +48,7 @@ async def refuse_foreign_names(request: web.Request, handler: Handler) -> web.St
 
 async def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
     if request.path.startswith("/api/") or request.path == "/metrics":
-        raise web.HTTPUnauthorized(
-            headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="batch_issuer"'},
-            text="Send a token of the console: `Authorization: Bearer TOKEN`.",
-        )
+        await refuse_token(request)
     where = "/sign-in"
     if request.method in _SAFE and request.path_qs != "/":
         where += f"?next={quote(request.path_qs, safe='')}"

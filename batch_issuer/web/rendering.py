@@ -14,6 +14,7 @@ from batch_issuer.reports import OUTCOME_WORDS
 from batch_issuer.web.console import console_of
 from batch_issuer.web.static_files import static_url
 from batch_issuer.web.visitors import VISITOR
+from batch_issuer.web.wording import for_browsers
 
 _HTML: Final = "text/html"
 
@@ -65,6 +66,7 @@ def environment() -> Environment:
     made.filters["time"] = _time
     made.filters["size"] = _size
     made.filters["duration"] = _duration
+    made.filters["plainly"] = for_browsers
     made.globals.update({"static": static_url, "Role": Role, "OUTCOME_WORDS": OUTCOME_WORDS})
     return made
 

@@ -29,7 +29,7 @@ async def serve(
     stopping: asyncio.Event,
     *,
     clock: Clock,
-    load_settings: LoadSettings,
+    load_settings: LoadSettings | None,
     on_open: Callable[[str, Console], None],
 ) -> None:
     """Serve the console until it is asked to stop; `on_open` is told its address.

@@ -1,7 +1,9 @@
 """How pages say what the program has short words for."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from batch_issuer.accounts import Role
@@ -13,6 +15,25 @@ ROLE_WORDS: Final = {
     Role.CHECKER: "approves or rejects what somebody else issued, and refreshes",
     Role.ADMIN: "looks after users, and reads the audit log",
 }
+_INSTEAD: Final = (
+    (re.compile(r",? or add --map \"[^\"]*\""), ", or choose the header for it under Columns"),
+    (re.compile(r"leave --delimiter out"), "let the separator be found out"),
+    (re.compile(r"--sheet NAME reads another than the first"), "another one can be chosen under Columns"),
+    (
+        re.compile(r"--sheet is for Excel workbooks; "),
+        "a sheet can be chosen of Excel workbooks alone; ",
+    ),
+    (
+        re.compile(r"--encoding and --delimiter are for text files"),
+        "an encoding and a separator can be chosen for text files alone",
+    ),
+    (re.compile(r", which --map sends to"), ", which was chosen for"),
+    (re.compile(r"--max-invalid '([^']*)'"), r"the limit of invalid rows, '\1'"),
+    (re.compile(r"--encoding"), "the encoding"),
+    (re.compile(r"--delimiter"), "the separator"),
+    (re.compile(r"Rename it,,? or choose"), "Rename it, or choose"),
+)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def roles_in(values: Iterable[object]) -> frozenset[Role]:
@@ -27,9 +48,19 @@ def sentence(error: BatchIssuerError) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def detail_words(detail: Mapping[str, object]) -> str:
-    """Say in one line what an entry of the audit log tells more."""
-    return ", ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in detail.items())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One fact of an entry of the audit log, in words."""
+
+    name: str
+    value: str
+    is_time: bool
+
+
+def say_detail(detail: Mapping[str, object]) -> list[Said]:
+    """Say what an entry of the audit log tells more."""
+    facts = ((name.replace("_", " "), _said(value)) for name, value in detail.items())
+    return [Said(name=name, value=said, is_time=bool(_TIME.fullmatch(said))) for name, said in facts]
 
 
 def _said(value: object) -> str:
@@ -42,3 +73,10 @@ def _said(value: object) -> str:
             return " and ".join(map(str, value)) or "none"
         case _:
             return json.dumps(value, default=str)
+
+
+def for_browsers(text: str) -> str:
+    """Say a message of ours without the options of commands that it names."""
+    for pattern, instead in _INSTEAD:
+        text = pattern.sub(instead, text)
+    return text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from batch_issuer.accounts import Refused, Role, SignedIn
-from batch_issuer.accounts.lockout import WINDOW, locked_until
+from batch_issuer.accounts.lockout import WINDOW, locked_until, place_of
 from batch_issuer.ledger.audit import Action
 from tests.accounts.conftest import ADMIN, HOME, PASSWORD, House
 from tests.conftest import START
@@ -76,6 +76,25 @@ async def test_twenty_wrong_passwords_from_one_address_lock_the_address_and_no_o
         await house.guess(f"user{number}", times=4)
     assert isinstance(await attempt(house), Refused)
     assert isinstance(await attempt(house, address="192.0.2.8"), SignedIn)
+
+
+async def test_all_addresses_of_one_network_of_ipv6_count_as_one(house: House) -> None:
+    for number in range(20):
+        await house.add(f"user{number}")
+        await house.guess(f"user{number}", address=f"2001:db8:1:2::{number:x}")
+    assert isinstance(await attempt(house, "user0", address="2001:db8:1:2:ffff::1"), Refused)
+    assert isinstance(await attempt(house, "user0", address="2001:db8:1:3::1"), SignedIn)
+    entries = [entry for entry in await house.audit() if entry.action is Action.SIGN_IN_REFUSED]
+    assert entries[1].address == "2001:db8:1:2::/64"
+    assert entries[1].detail == {"address": "2001:db8:1:2::1"}
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("::1", "::/64"), ("", ""), ("x", "x")],
+)
+def test_an_address_is_what_it_is_of_ipv4_and_its_network_of_ipv6(address: str, place: str) -> None:
+    assert place_of(address) == place
 
 
 async def test_guesses_that_come_together_do_not_slip_through_together(house: House) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
@@ -58,6 +59,28 @@ async def test_who_has_no_password_is_disabled_or_unknown_is_refused_alike(house
     await house.accounts.disable("lee", by=ADMIN)
     assert await house.accounts.sign_in(name, PASSWORD, address=HOME) == Refused()
     assert await house.accounts.sign_in(name, SecretStr(""), address=HOME) == Refused()
+
+
+class Counting(PasswordHasher):
+    """Counts what takes time."""
+
+    compared = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - argon2's name
+        self.compared += 1
+        return super().verify(hash, password)
+
+
+async def test_a_refusal_takes_as_long_whether_there_is_such_a_user_or_not(house: House) -> None:
+    await house.add("kim", password=None)
+    await house.add("lee")
+    await house.add("sam")
+    await house.accounts.disable("lee", by=ADMIN)
+    hasher = Counting(time_cost=1, memory_cost=8, parallelism=1)
+    house.accounts = Accounts(house.ledger, house.time.clock, Passwords(hasher))
+    for done, name in enumerate(("kim", "lee", "sam", "nobody", "No Name!")):
+        await house.guess(name)
+        assert hasher.compared == done + 1
 
 
 async def test_a_session_ends_eight_hours_after_its_last_use(house: House) -> None:

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser
 
 from batch_issuer.accounts import Role
+from batch_issuer.cli.sandbox import checker_settings
 from batch_issuer.clock import Clock
 from batch_issuer.sandbox import Sandbox, Scenario
 from tests.browser.people import CHROMIUM, WITHOUT_CHROMIUM, Person, open_chromium
@@ -39,17 +40,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             output=tmp_path / "output",
             folder=tmp_path,
             time=MovedTime(),
-            overrides={"timeout": 2, "settle": 0.2, **_checker(sandbox)},
+            overrides={"timeout": 2, "settle": 0.2, **checker_settings(sandbox)},
         )
-
-
-def _checker(sandbox: Sandbox) -> dict[str, str]:
-    known = sandbox.credentials
-    return {
-        "checker_username": known.checker_username,
-        "checker_password": known.checker_password,
-        "checker_ui_auth_token": known.checker_ui_token,
-    }
 
 
 @pytest.fixture

@@ -158,6 +158,18 @@ def test_the_nightly_container_can_only_read_and_has_the_time_to_end_in_order(
     assert int(nightly["stop_grace_period"].removesuffix("s")) >= 2 * Settings.model_fields["timeout"].default
 
 
+def test_the_console_of_the_containers_is_for_this_machine_and_hardened(services: dict[str, Any]) -> None:
+    console = services["console"]
+    assert parse(console["command"]) == "serve"
+    assert console["ports"] == ["127.0.0.1:8080:8080"]
+    settings = load_settings(environ=console["environment"])
+    assert settings.console_url == "http://localhost:8080"
+    assert settings.environment == "test"
+    assert settings.checker_username != settings.username
+    assert (console["read_only"], console["cap_drop"]) == (True, ["ALL"])
+    assert "/health/ready" in console["healthcheck"]["test"][-1]
+
+
 def test_a_folder_that_is_watched_in_a_checkout_is_no_part_of_it() -> None:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():

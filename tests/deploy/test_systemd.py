@@ -20,6 +20,7 @@ SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 TIMERS = sorted(path.name for path in UNITS.glob("*.timer"))
 COMMANDS = {
     "batch-issuer-backup.service": "backup",
+    "batch-issuer-console.service": "serve",
     "batch-issuer-inbox.service": "inbox",
     "batch-issuer-prune.service": "prune",
     "batch-issuer-watch.service": "inbox",
@@ -118,8 +119,9 @@ def test_a_pass_is_a_success_when_all_is_done_even_if_some_rows_need_a_look() ->
     )
 
 
-def test_the_watcher_is_started_again_unless_that_can_not_help() -> None:
-    watch = service("batch-issuer-watch.service")
+@pytest.mark.parametrize("name", ["batch-issuer-watch.service", "batch-issuer-console.service"])
+def test_what_runs_on_is_started_again_unless_that_can_not_help(name: str) -> None:
+    watch = service(name)
     assert watch.one("Service", "Restart") == "always"
     not_again = {ExitCode(int(code)) for code in watch.one("Service", "RestartPreventExitStatus").split()}
     assert not_again == {ExitCode.USAGE, ExitCode.NO_PERMISSION}

@@ -17,6 +17,7 @@ from batch_issuer.clock import Clock
 from batch_issuer.ledger.audit import Actor, Via
 from batch_issuer.settings import Settings
 from batch_issuer.web.console import Console, open_console
+from batch_issuer.web.patience import Patience
 from batch_issuer.web.serving import listening
 
 HAND = Actor(user="a test", via=Via.COMMAND_LINE)
@@ -128,13 +129,17 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(settings: Settings, clock: Clock) -> AsyncIterator[Site]:
+async def open_site(
+    settings: Settings, clock: Clock, *, patience: Patience | None = None
+) -> AsyncIterator[Site]:
     """Open a console on a free port of this machine."""
     stopping = asyncio.Event()
     settings = settings.model_copy(update={"console_port": 0})
     async with (
         AsyncExitStack() as stack,
-        open_console(settings, clock=clock, passwords=Passwords(CHEAP)) as console,
+        open_console(
+            settings, clock=clock, passwords=Passwords(CHEAP), patience=patience or Patience()
+        ) as console,
         listening(console, stopping) as url,
         stack,
     ):

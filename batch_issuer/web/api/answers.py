@@ -11,6 +11,7 @@ from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.runs import Action, Run
+from batch_issuer.reports import FoundRows
 from batch_issuer.runs import RunProgress
 
 Count = Annotated[int, Field(ge=0)]
@@ -219,6 +220,12 @@ class RowPage(Answer):
 
     rows: list[RowLine]
     next: Cursor
+
+    @classmethod
+    def of(cls, found: FoundRows) -> Self:
+        """Take a page of rows."""
+        rows = [RowLine.model_validate(row) for row in found.rows]
+        return cls(rows=rows, next="" if found.next_after is None else str(found.next_after))
 
 
 class RequestLine(Answer):

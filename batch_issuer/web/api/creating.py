@@ -96,7 +96,7 @@ async def create_batch(request: web.Request) -> web.Response:
     key = _key_of(request)
     given = MultiDict(request.query)
     early = read_fields(IssueQuery, given, where="query")  # before a long file is read for nothing
-    upload = await receive(request, early.file_name, given)
+    upload = await _receive(request, early.file_name, given)
     try:
         asked = read_fields(IssueQuery, given, where="form")
         run = await _issue(request, upload, asked, key)
@@ -110,6 +110,15 @@ async def create_batch(request: web.Request) -> web.Response:
         await _note(request, upload)
     headers = {"Location": run_path(run.run), **({REPLAYED_HEADER: "true"} if is_replayed else {})}
     return answer(describe(request, run), status=202, headers=headers)
+
+
+async def _receive(request: web.Request, file_name: str, given: MultiDict[str]) -> Upload:
+    """Take the file; one that is too large or too slow is noted in the audit log."""
+    try:
+        return await receive(request, file_name, given)
+    except (web.HTTPRequestEntityTooLarge, web.HTTPRequestTimeout) as exc:
+        await note(request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": exc.text or ""})
+        raise
 
 
 async def _issue(request: web.Request, upload: Upload, asked: IssueQuery, key: str) -> Run:

@@ -34,7 +34,8 @@ def _truth(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+WHOLE: Final = BeforeValidator(_whole)
+"""Reads a whole number; it stands behind the limits of a field, or the document would not tell those."""
 Truth = Annotated[bool, BeforeValidator(_truth)]
 Text = Annotated[str, StringConstraints(max_length=200, pattern=_NO_CONTROLS)]
 """A line of text, without control characters."""

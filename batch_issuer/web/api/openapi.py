@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -45,8 +44,7 @@ _ABOUT: Final = (
 )
 
 
-@cache
-def write_document(operations: tuple[Operation, ...]) -> dict[str, Any]:
+def write_document(operations: Sequence[Operation]) -> dict[str, Any]:
     """Describe all operations."""
     paths: dict[str, dict[str, Any]] = {}
     references, components = _schemas(operations)

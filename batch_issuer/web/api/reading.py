@@ -7,19 +7,29 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Connection
 
 from batch_issuer.batch.ids import is_batch_id
+from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.batch_pages import find_batches
 from batch_issuer.ledger.batches import find_batch
-from batch_issuer.reports import Summary, summarise, summary_of_pruned
+from batch_issuer.reports import RowFilter, Summary, find_rows, summarise, summary_of_pruned
 from batch_issuer.reports.files import REPORTS
-from batch_issuer.web.api.answers import BatchLine, BatchPage, FileLine, FileList, SummaryAnswer, answer
-from batch_issuer.web.api.fields import Given, Text, Whole, read_fields
+from batch_issuer.web.api.answers import (
+    BatchLine,
+    BatchPage,
+    FileLine,
+    FileList,
+    RowPage,
+    SummaryAnswer,
+    answer,
+)
+from batch_issuer.web.api.fields import WHOLE, Given, Text, read_fields
 from batch_issuer.web.console import console_of
+from batch_issuer.web.inputs import source_of
 from batch_issuer.web.visitors import note
 
 FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
-Limit = Annotated[Whole, Field(ge=1, le=500, description="How many at most.")]
+Limit = Annotated[int, Field(ge=1, le=500, description="How many at most."), WHOLE]
 
 
 class BatchQuery(Given):
@@ -54,6 +64,29 @@ async def show_batch(request: web.Request) -> web.Response:
 
     summary = await console.records.look(look)
     return answer(SummaryAnswer.model_validate(summary.as_json()))
+
+
+class RowQuery(Given):
+    """Which rows are told."""
+
+    outcome: list[Outcome] = Field(default=[], description="Only rows with one of these outcomes.")
+    text: Text = Field("", description="Only rows whose line holds this text, whatever its case.")
+    after: Annotated[int, Field(ge=0, le=4_294_967_295, description="`next` of the page before."), WHOLE] = 0
+    limit: Limit = 50
+
+
+async def list_rows(request: web.Request) -> web.Response:
+    """Tell what became of rows, as the reconciliation would tell it at this moment."""
+    asked = read_fields(RowQuery, request.query, where="query")
+    console, batch = console_of(request), await batch_of(request)
+    folder = console.settings.output / batch.batch
+    wanted = RowFilter(
+        outcomes=frozenset(asked.outcome), text=asked.text, after=asked.after, limit=asked.limit
+    )
+    found = await console.records.look(
+        lambda connection: find_rows(connection, batch, source_of(batch, folder), wanted)
+    )
+    return answer(RowPage.of(found))
 
 
 async def list_files(request: web.Request) -> web.Response:

@@ -1,5 +1,7 @@
 """Every operation of the API, in one table."""
 
+import json
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -7,7 +9,7 @@ from aiohttp import web
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api import acting, creating, reading
-from batch_issuer.web.api.answers import BatchPage, FileList, RunAnswer, SummaryAnswer
+from batch_issuer.web.api.answers import BatchPage, FileList, RowPage, RunAnswer, SummaryAnswer
 from batch_issuer.web.api.bodies import CSV, FORM, JSON, XLSX
 from batch_issuer.web.api.openapi import form_of, write_document
 from batch_issuer.web.api.operations import NEEDS_TOKEN, TAKES_BODY, Header, Operation, Told
@@ -114,6 +116,18 @@ OPERATIONS: Final = (
         problems=(*NEEDS_TOKEN, 404),
     ),
     Operation(
+        name="listRows",
+        method="GET",
+        path=f"{_BATCH}/rows",
+        handler=reading.list_rows,
+        needs=ANYONE,
+        summary="Tell what became of rows",
+        description="The columns and words of reconciliation.csv, as they are at this moment.",
+        query=reading.RowQuery,
+        told=(Told(status=200, what="A page of rows, in the order of the file.", content={JSON: RowPage}),),
+        problems=(*NEEDS_TOKEN, 400, 404),
+    ),
+    Operation(
         name="listFiles",
         method="GET",
         path=f"{_BATCH}/files",
@@ -168,7 +182,12 @@ OPERATIONS: Final = (
 
 async def show_document(_: web.Request) -> web.Response:
     """Answer with the OpenAPI document."""
-    return web.json_response(write_document(OPERATIONS))
+    return web.Response(body=_document(), content_type=JSON)
+
+
+@cache
+def _document() -> bytes:
+    return json.dumps(write_document(OPERATIONS)).encode()
 
 
 ROUTES: Final[tuple[Route, ...]] = (

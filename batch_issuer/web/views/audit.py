@@ -12,7 +12,7 @@ from batch_issuer.ledger.audit import Action, Entry, list_entries
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import render
 from batch_issuer.web.routes import ADMIN, get
-from batch_issuer.web.wording import detail_words
+from batch_issuer.web.wording import say_detail
 
 _ON_A_PAGE: Final = 50
 _LONGEST: Final = 200
@@ -46,7 +46,7 @@ async def show_audit(request: web.Request) -> web.Response:
         wanted=wanted,
         actions=[(action.value, _words(action)) for action in Action],
         words=_words,
-        detail_words=detail_words,
+        say_detail=say_detail,
         newest=_address(wanted) if before else "",
         older=_address(wanted, before=shown[-1].number) if len(found) > len(shown) else "",
     )
