@@ -137,10 +137,10 @@ class Uploads:
         await asyncio.to_thread(_remove_unknown, self._settings.output, known, before.timestamp())
         return sum(removed)
 
-    async def sample(self, upload: Upload) -> Sample:
+    async def sample(self, upload: Upload, *, rows: int = _SAMPLE_ROWS) -> Sample:
         """Show how a file begins and what its headers mean; what is wrong with it is told in words."""
         choices = Choices.of(upload)
-        sheet = await self._look_at(upload, choices)
+        sheet = await self._look_at(upload, choices, rows=rows)
         given = {name for name in GROUP_COLUMNS if getattr(self._settings, name)}
         return understand(
             sheet,
@@ -255,14 +255,14 @@ class Uploads:
     def _folder(self, upload: str) -> UploadFolder:
         return UploadFolder.of(self._settings.output, upload)
 
-    async def _look_at(self, upload: Upload, choices: Choices) -> SheetSample:
+    async def _look_at(self, upload: Upload, choices: Choices, *, rows: int = 0) -> SheetSample:
         return await asyncio.to_thread(
             sample_sheet,
             self._folder(upload.upload).original,
             choices.sheet_options,
             self._limits,
             name=upload.file_name,
-            rows=_SAMPLE_ROWS,
+            rows=rows,
         )
 
     async def _map(self, upload: Upload, columns: Mapping[str, str], sheet: SheetSample) -> dict[str, str]:

@@ -95,7 +95,7 @@ async def _page(
         text=query.get("text", "")[:_MOST_SEARCHED],
     )
     page = await uploads.problems(upload, wanted, after=_number(query.get("after", "")), limit=_ROWS)
-    sample = await uploads.sample(upload)
+    sample = await uploads.sample(upload, rows=0)
     corrected = await _corrected(request, upload, [one.row for one in page.rows])
     asked = {name: value for name, value in asdict(wanted).items() if value}
     return render(
@@ -155,7 +155,7 @@ async def _row_part(request: web.Request, upload: Upload, row: int, problem: str
     if found is None:
         raise web.HTTPConflict(text="This row was checked anew meanwhile; load the page again.")
     corrected = await _corrected(request, upload, [row])
-    shown = shown_row(found, await uploads.sample(upload), corrected.get(row, {}))
+    shown = shown_row(found, await uploads.sample(upload, rows=0), corrected.get(row, {}))
     checked, corrections = await uploads.checked(upload), await uploads.count_corrections(upload)
     return render(
         request,
