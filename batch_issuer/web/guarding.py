@@ -4,21 +4,20 @@ import asyncio
 from typing import Final
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from batch_issuer.ledger.audit import Action, Via
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import see_other
 from batch_issuer.web.routes import PUBLIC, Handler, Route
 from batch_issuer.web.visitors import VISITOR, is_csrf, note, visitor_of
-from batch_issuer.web.wrong_tokens import refuse_token
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM: Final = "application/x-www-form-urlencoded"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
-_SECONDS_FOR_A_FORM: Final = 30
 _LONGEST_OF_STRANGERS: Final = 64 * 1024
+_MAX_PATH: Final = 200
 _MISDIRECTED: Final = 421
 
 
@@ -48,7 +47,13 @@ async def refuse_foreign_names(request: web.Request, handler: Handler) -> web.St
 
 async def _ask_to_sign_in(request: web.Request) -> web.StreamResponse:
     if request.path.startswith("/api/") or request.path == "/metrics":
-        await refuse_token(request)
+        if hdrs.AUTHORIZATION in request.headers:
+            why: dict[str, object] = {"path": request.path[:_MAX_PATH], "why": "its token is not valid"}
+            await note(request, Action.ACCESS_REFUSED, detail=why)
+        raise web.HTTPUnauthorized(
+            headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="batch_issuer"'},
+            text="Send a valid token of the console: `Authorization: Bearer TOKEN`.",
+        )
     where = "/sign-in"
     if request.method in _SAFE and request.path_qs != "/":
         where += f"?next={quote(request.path_qs, safe='')}"
@@ -115,7 +120,7 @@ async def _read_small_form(request: web.Request) -> None:
 
 async def _read_form(request: web.Request) -> None:
     try:
-        async with asyncio.timeout(_SECONDS_FOR_A_FORM):
+        async with asyncio.timeout(console_of(request).patience.seconds):
             await request.post()
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="The form came too slowly; send it again.") from None

@@ -196,7 +196,8 @@ def actor_of(request: web.Request, *, user: str | None = None) -> Actor:
     if VISITOR in request:
         return request[VISITOR].actor
     address = console_of(request).doorway.visitor_address(request)
-    return Actor(user=user or "", via=Via.PAGE, address=address)
+    via = Via.API if request.path.startswith("/api/") else Via.PAGE
+    return Actor(user=user or "", via=via, address=address)
 
 
 def is_csrf(visitor: Visitor, given: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ class Artist:
     async def draw(self, person: Person, name: str, *, whole: bool = True) -> None:
         """Draw the present page."""
         path = self.folder / f"{name}{self.style}.png"
-        await person.page.evaluate("document.fonts.ready")
+        await person.page.evaluate("document.fonts.ready.then(() => scrollTo(0, 0))")
         await person.page.screenshot(path=path, full_page=whole)
 
 
@@ -101,7 +102,7 @@ async def approve(artist: Artist) -> None:
     checker = await artist.enter("ben")
     await checker.open("/approvals")
     await artist.draw(checker, "approvals")
-    await checker.page.get_by_label("Message").first.fill("Checked against the list of the campaign.")
+    await checker.page.get_by_label("Why").first.fill("Checked against the list of the campaign.")
     await checker.page.get_by_role("button", name="Approve").first.click()
     await checker.page.wait_for_url(re.compile(r"/batches/"))
     await settled(checker.page)
@@ -139,8 +140,8 @@ async def draw_all(site: Site, browser: Browser, folder: Path) -> None:
 
 async def main(folder: Path = PICTURES) -> Sequence[Path]:
     """Draw all pages into a folder, and name the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="batch-issuer-"))
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    work = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="batch-issuer-"))
     try:
         scenario = Scenario(seed=3, fail_share=0.1, holder_share=0.03, latency_seconds=0.1)
         async with Sandbox(scenario=scenario) as sandbox, open_chromium() as browser:
@@ -148,10 +149,10 @@ async def main(folder: Path = PICTURES) -> Sequence[Path]:
             async with open_site(settings, Clock()) as site:
                 await draw_all(site, browser, folder)
     finally:
-        shutil.rmtree(work)
-    return sorted(folder.glob("*.png"))
+        await asyncio.to_thread(shutil.rmtree, work)
+    return await asyncio.to_thread(lambda: sorted(folder.glob("*.png")))
 
 
 if __name__ == "__main__":
     for picture in asyncio.run(main()):
-        print(picture.relative_to(ROOT))
+        sys.stdout.write(f"{picture.relative_to(ROOT)}\n")

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
+from yarl import URL
 
 from batch_issuer.accounts import Role
 from tests.web.site import HAND, PASSWORD, Site
@@ -44,18 +45,17 @@ class Caller:
     async def get(self, path: str, **query: Any) -> Reply:
         return await self.send("GET", path, params=query)
 
+    async def get_raw(self, path: str) -> Reply:
+        """Ask for an address exactly as it is written."""
+        async with self.http.get(URL(f"{self.site.url}{path}", encoded=True)) as answer:
+            return await _reply(answer)
+
     async def post(self, path: str, **options: Any) -> Reply:
         return await self.send("POST", path, **options)
 
     async def send(self, method: str, path: str, **options: Any) -> Reply:
         async with self.http.request(method, f"{self.site.url}{path}", **options) as answer:
-            body = await answer.read()
-            return Reply(
-                status=answer.status,
-                headers=answer.headers,
-                body=body,
-                json=await answer.json(content_type=None) if "json" in answer.content_type else None,
-            )
+            return await _reply(answer)
 
     async def create(self, text: str, *, key: str = "", **query: str) -> Reply:
         """Send a file as the body itself."""
@@ -74,6 +74,15 @@ class Caller:
         batch: str = ended["batch"]
         assert batch, ended
         return batch
+
+
+async def _reply(answer: aiohttp.ClientResponse) -> Reply:
+    return Reply(
+        status=answer.status,
+        headers=answer.headers,
+        body=await answer.read(),
+        json=await answer.json(content_type=None) if "json" in answer.content_type else None,
+    )
 
 
 async def caller(site: Site, *roles: Role, user: str = "", days: int = 30) -> Caller:

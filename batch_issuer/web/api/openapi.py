@@ -31,12 +31,10 @@ _PROBLEMS: Final = {
     415: "The body is of a type that is not taken here, or packed.",
     416: "The file has no such part.",
     422: "It can be read, and yet can't be done as it is; `detail` says why and what to do.",
-    429: "Too many wrong tokens came from this address.",
     503: "The ledger or the disk can't be used now; try again.",
 }
 _PROBLEM_HEADERS: Final = {
     401: (Header(name="WWW-Authenticate", what="How to send a token."),),
-    429: (Header(name="Retry-After", what="Seconds to wait."),),
 }
 _ABOUT: Final = (
     "Create batches, follow them and act on them. Whatever takes long is a run of the server: the answer "

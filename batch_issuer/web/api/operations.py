@@ -10,7 +10,7 @@ from batch_issuer.accounts import Role
 from batch_issuer.web.routes import Handler, Route
 
 Schema = Mapping[str, Any]
-NEEDS_TOKEN: Final = (401, 403, 429, 503)
+NEEDS_TOKEN: Final = (401, 403, 503)
 """What any operation may answer that needs a token."""
 TAKES_BODY: Final = (400, 408, 413, 415, 422)
 """What an operation may answer that takes a body."""
