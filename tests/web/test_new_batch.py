@@ -157,6 +157,18 @@ async def test_a_bad_file_is_corrected_cell_by_cell(site: Site, maker: Browser) 
     assert "customers 3" in plan.words
 
 
+async def test_what_goes_together_can_be_corrected_together(site: Site, maker: Browser) -> None:
+    head = "customer_id,badge_meta_id,owner_type,reference_id,issue_event_date"
+    where = await start(maker, f"{head}\n700000001,{BADGES[0]},,gold,\n")
+    page = await check(maker, site, where)
+    assert 'aria-label="Owner type, row 2"' in page.text
+    assert 'aria-label="Reference, row 2"' in page.text
+    assert 'aria-label="Customer, row 2"' not in page.text
+    await maker.post(f"{where}/cells", {"row": "2", "position": "2", "value": "Loyalty"})
+    await maker.post(f"{where}/check")
+    assert (await after_check(maker, site, where)).path == f"{where}/plan"
+
+
 async def test_htmx_gets_the_row_and_whether_to_check_again(site: Site, maker: Browser) -> None:
     where = await start(maker, f"customer_id,badge_meta_id\n0012345,{BADGES[0]}\n")
     await check(maker, site, where)
