@@ -45,6 +45,7 @@ class Action(StrEnum):
     CELL_CORRECTED = "cell_corrected"
     CHECKED = "checked"
     ISSUE_CONFIRMED = "issue_confirmed"
+    PAUSE_ASKED = "pause_asked"
     RESUME_ASKED = "resume_asked"
     RETRY_ASKED = "retry_asked"
     REFRESH_ASKED = "refresh_asked"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.batches import Batch, BatchStage
@@ -20,20 +20,27 @@ class FoundBatches:
     """The batch behind which the next page begins; none on the last page."""
 
 
-def find_batches(
+def find_batches(  # noqa: PLR0913 - one keyword for each thing to choose by
     connection: Connection,
     *,
     stage: BatchStage | None = None,
     issued_by: str = "",
+    text: str = "",
     after: str = "",
     limit: int,
 ) -> FoundBatches:
-    """Return batches, the latest first: of a stage, of a user, and from behind one of them."""
+    """Return batches, the latest first: of a stage, of a user, and from behind one of them.
+
+    `text` is looked for in what a batch is called, whatever its case.
+    """
     query = select(tables.batches).order_by(_known.batch.desc()).limit(limit + 1)
     if stage is not None:
         query = query.where(_known.stage == stage)
     if issued_by:
         query = query.where(_known.issued_by == issued_by)
+    if text:
+        names = (_known.batch, _known.name, _known.input_name, _known.issued_by)
+        query = query.where(or_(*(name.icontains(text, autoescape=True) for name in names)))
     if after:
         query = query.where(_known.batch < after)
     found = [Batch.from_row(row) for row in connection.execute(query)]

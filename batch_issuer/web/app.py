@@ -7,6 +7,7 @@ from aiohttp import web
 
 from batch_issuer.web import api
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
+from batch_issuer.web.events import HUB, Hub, close_hub
 from batch_issuer.web.failing import explain_failures
 from batch_issuer.web.guarding import guarded, refuse_foreign_names
 from batch_issuer.web.headers import add_headers
@@ -14,13 +15,17 @@ from batch_issuer.web.routes import PUBLIC, Route, get
 from batch_issuer.web.static_files import serve_static
 from batch_issuer.web.views import (
     account,
+    approvals,
     audit,
+    batch,
     checking,
     columns,
     health,
     home,
     planning,
     problems,
+    rows,
+    runs,
     signing_in,
     uploads,
     users,
@@ -35,6 +40,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *health.ROUTES,
     *signing_in.ROUTES,
     *home.ROUTES,
+    *batch.ROUTES,
+    *rows.ROUTES,
+    *runs.ROUTES,
+    *approvals.ROUTES,
     *account.ROUTES,
     *users.ROUTES,
     *audit.ROUTES,
@@ -54,6 +63,8 @@ def make_app(console: Console, stopping: asyncio.Event) -> web.Application:
     )
     app[CONSOLE] = console
     app[STOPPING] = stopping
+    app[HUB] = Hub()
+    app.on_shutdown.append(close_hub)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from batch_issuer.accounts import Role
+from batch_issuer.reports.requests_file import REQUEST_COLUMNS
 from batch_issuer.reports.row_files import RECONCILIATION_COLUMNS
 from batch_issuer.web.api.routes import OPERATIONS, ROUTES
 from tests.pipeline.world import BADGES, World, customers, read_csv
@@ -63,6 +64,30 @@ async def test_rows_are_found_by_outcome_and_by_text(site: Site) -> None:
     (found,) = (await maker.get(path, text="700000019")).json["rows"]
     assert (found["row"], found["outcome"]) == (21, "pending")
     assert (await maker.get(path, text="no such text")).json == {"rows": [], "next": ""}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 500])
+async def test_requests_are_those_of_the_file_page_by_page(site: Site, world: World, limit: int) -> None:
+    maker = await caller(site, Role.MAKER)
+    batch = await mixed(maker)
+    told = await pages(maker, f"/api/batches/{batch}/requests", "requests", limit=limit)
+    lines = read_csv(world.output / batch / "requests.csv")
+    written = [
+        {name: "" if one[name] is None else str(one[name]) for name in REQUEST_COLUMNS} for one in told
+    ]
+    assert written == lines
+    assert len(told) == 8
+
+
+async def test_requests_are_found_by_state(site: Site, world: World) -> None:
+    maker = await caller(site, Role.MAKER)
+    world.sandbox.will_answer(400)
+    path = f"/api/batches/{await maker.issued(customers(9))}/requests"
+    (failed,) = (await maker.get(path, state="failed")).json["requests"]
+    waiting = (await maker.get(path, waiting="true")).json["requests"]
+    assert (failed["http_status"], {one["state"] for one in waiting}) == (400, {"AdminTask"})
+    assert len(waiting) == 2
+    assert (await maker.get(path, state="no such state")).json == {"requests": [], "next": ""}
 
 
 async def test_batches_are_read_to_the_end_while_new_ones_come(site: Site, world: World) -> None:

@@ -12,18 +12,26 @@ from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.batch_pages import find_batches
 from batch_issuer.ledger.batches import find_batch
-from batch_issuer.reports import RowFilter, Summary, find_rows, summarise, summary_of_pruned
+from batch_issuer.ledger.request_pages import (
+    FoundRequests,
+    RequestFilter,
+    RequestPlace,
+    count_by_state,
+    find_requests,
+)
+from batch_issuer.reports import RowFilter, Summary, find_rows, shown_state, summarise, summary_of_pruned
 from batch_issuer.reports.files import REPORTS
 from batch_issuer.web.api.answers import (
     BatchLine,
     BatchPage,
     FileLine,
     FileList,
+    RequestPage,
     RowPage,
     SummaryAnswer,
     answer,
 )
-from batch_issuer.web.api.fields import WHOLE, Given, Text, read_fields
+from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, read_fields
 from batch_issuer.web.console import console_of
 from batch_issuer.web.inputs import source_of
 from batch_issuer.web.visitors import note
@@ -87,6 +95,34 @@ async def list_rows(request: web.Request) -> web.Response:
         lambda connection: find_rows(connection, batch, source_of(batch, folder), wanted)
     )
     return answer(RowPage.of(found))
+
+
+class RequestQuery(Given):
+    """Which requests are told."""
+
+    state: Text = Field("", description="Only those in this state, as requests.csv names it.")
+    waiting: Truth = Field(default=False, description="Only those that wait for a checker.")
+    after: Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}\.[01]{0,40}\.[0-9]{1,9})?$")] = Field(
+        "", description="`next` of the page before."
+    )
+    limit: Limit = 50
+
+
+async def list_requests(request: web.Request) -> web.Response:
+    """Tell how the requests of a batch stand."""
+    asked = read_fields(RequestQuery, request.query, where="query")
+    batch = await batch_of(request)
+
+    def look(connection: Connection) -> FoundRequests:
+        known = count_by_state(connection, batch.batch) if asked.state else ()
+        stages = [pair for pair in known if shown_state(*pair) == asked.state]
+        if asked.state and not stages:
+            return FoundRequests()
+        after = RequestPlace.parse(asked.after)
+        wanted = RequestFilter(stages=stages, is_waiting=asked.waiting, after=after, limit=asked.limit)
+        return find_requests(connection, batch.batch, wanted)
+
+    return answer(RequestPage.of(await console_of(request).records.look(look)))
 
 
 async def list_files(request: web.Request) -> web.Response:
