@@ -175,6 +175,7 @@ def _issue_options(facts: Mapping[str, Any], *, new_ledger: bool) -> "IssueOptio
     from batch_issuer.acceptance import IssueOptions
     from batch_issuer.intake import SheetOptions
     from batch_issuer.planning import MaxInvalid
+    from batch_issuer.processes import machine_user
 
     return IssueOptions(
         name=facts.get("name", ""),
@@ -184,6 +185,7 @@ def _issue_options(facts: Mapping[str, Any], *, new_ledger: bool) -> "IssueOptio
         max_invalid=MaxInvalid.parse(str(facts.get("max_invalid", "10%"))),
         check_badges=facts.get("check_badges", True),
         new_ledger=new_ledger,
+        issued_by=machine_user(),
     )
 
 

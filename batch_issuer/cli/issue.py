@@ -38,6 +38,7 @@ def command(
     from batch_issuer.intake import SheetOptions, parse_mapping
     from batch_issuer.pipeline import issue
     from batch_issuer.planning import MaxInvalid
+    from batch_issuer.processes import machine_user
     from batch_issuer.tracking import Wait
 
     settings = settings_for(
@@ -59,6 +60,7 @@ def command(
         again=again,
         check_badges=not no_check_badges,
         new_ledger=new_ledger,
+        issued_by=machine_user(),
     )
     with input_file(file, max_bytes=settings.max_file_bytes) as path:
         send(

@@ -13,7 +13,13 @@ _ZIP: Final = b"PK\x03\x04"
 """How every XLSX file begins."""
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 """How files of old Office programs begin, and protected ones of new programs, which hide in such a file."""
-_PDF: Final = b"%PDF"
+_OTHERS: Final = (
+    (b"%PDF", "a PDF"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+)
+"""What people take for a spreadsheet now and then, by how it begins."""
 _PROTECTED: Final = "EncryptedPackage".encode("utf-16-le")
 _PART: Final = 1 << 20
 
@@ -59,8 +65,9 @@ def _open_workbook(path: Path, options: SheetOptions, limits: Limits, name: str)
 
 
 def _refuse_other_kinds(path: Path, start: bytes, name: str) -> None:
-    if start == _PDF:
-        raise InputRefused(f"{name} is a PDF, not a spreadsheet")
+    other = next((what for begins, what in _OTHERS if start.startswith(begins)), None)
+    if other is not None:
+        raise InputRefused(f"{name} is {other}, not a spreadsheet")
     if start != _OLE:
         return
     if _holds(path, _PROTECTED):

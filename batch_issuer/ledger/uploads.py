@@ -107,11 +107,6 @@ def find_checked(connection: Connection, upload: str) -> dict[str, Any] | None:
     return found
 
 
-def note_batch(connection: Connection, upload: str, batch: str) -> None:
-    """Remember which batch an upload became."""
-    _update(connection, upload, batch=batch)
-
-
 def delete_upload(connection: Connection, upload: str) -> bool:
     """Forget an upload and its corrections, unless a run of it is still open; tell whether that was done."""
     gone = connection.execute(delete(tables.uploads).where(_known.upload == upload, ~_is_worked_on()))

@@ -20,6 +20,7 @@ from batch_issuer.ledger.uploads import (
     Correction,
     Upload,
     corrections_of,
+    count_corrections,
     delete_correction,
     delete_upload,
     find_upload,
@@ -54,6 +55,7 @@ PASTED: Final = "pasted cells"
 _SAMPLE_ROWS: Final = 5
 _WRITTEN_AT_ONCE: Final = 1 << 20
 _KEPT: Final = timedelta(days=7)
+_CLEANED_EVERY: Final = timedelta(days=1)
 
 
 class Uploads:
@@ -63,12 +65,15 @@ class Uploads:
         """Start with no check under way."""
         self._records, self._settings, self._clock = records, settings, clock
         self._checks = Checks(records, settings, clock)
+        self._cleaned_at = clock.now()
 
     async def receive(self, parts: AsyncIterator[bytes], *, file_name: str, user: str) -> Upload:
         """Write a file to the disk as it comes, and record it once it is durable and a spreadsheet.
 
         Raises InputRefused, OutputNotWritable, and whatever `parts` raises; then nothing of it is left.
         """
+        if self._clock.now() - self._cleaned_at > _CLEANED_EVERY:
+            await self.remove_old()
         name, upload_id = clean_name(file_name), make_upload_id()
         incoming = await asyncio.to_thread(
             Incoming, self._folder(upload_id), name=name, max_bytes=self._settings.max_file_bytes
@@ -124,7 +129,8 @@ class Uploads:
 
     async def remove_old(self, kept: timedelta = _KEPT) -> int:
         """Remove what came long ago, and folders that no upload has; return how many uploads that were."""
-        before = self._clock.now() - kept
+        self._cleaned_at = self._clock.now()
+        before = self._cleaned_at - kept
         old = await self._records.read(uploads_before, format_instant(before))
         removed = [await self.remove(upload) for upload in old]
         known = await self._records.read(known_uploads)
@@ -223,10 +229,14 @@ class Uploads:
         """Return the corrected cells of an upload, or of some of its rows."""
         return await self._records.read(corrections_of, upload.upload, rows or [])
 
+    async def count_corrections(self, upload: Upload) -> int:
+        """Count the corrected cells of an upload."""
+        return await self._records.read(count_corrections, upload.upload)
+
     async def to_issue(self, upload: Upload) -> tuple[Path, IssueOptions]:
         """Return the file to issue, and how; what was checked is what is issued."""
         choices, folder = Choices.of(upload), self._folder(upload.upload)
-        if await self._records.read(corrections_of, upload.upload):
+        if await self.count_corrections(upload):
             return folder.corrected, choices.issue_options(upload, WRITTEN_AS)
         return folder.original, choices.issue_options(upload, choices.sheet_options)
 
@@ -275,6 +285,7 @@ class Uploads:
 async def open_uploads(records: Records, settings: Settings, clock: Clock) -> AsyncIterator[Uploads]:
     """Yield the uploads of a server, and end their checks with it."""
     uploads = Uploads(records, settings, clock)
+    await uploads.remove_old()
     try:
         yield uploads
     finally:

@@ -56,14 +56,14 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def make_app(console: Console, stopping: asyncio.Event) -> web.Application:
+def make_app(console: Console, stopping: asyncio.Event, hub: Hub | None = None) -> web.Application:
     """Put the routes together."""
     app = web.Application(
         middlewares=[refuse_foreign_names, explain_failures, identify], client_max_size=_LARGEST_FORM
     )
     app[CONSOLE] = console
     app[STOPPING] = stopping
-    app[HUB] = Hub()
+    app[HUB] = hub or Hub()
     app.on_shutdown.append(close_hub)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:

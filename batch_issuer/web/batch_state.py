@@ -84,19 +84,21 @@ def read_state(
 ) -> BatchState | None:
     """Read how a batch stands; what was looked at before is not looked at again.
 
-    Where it need not be exact, what was executed since then counts as waiting.
+    Where it need not be exact, and a run is under way, what was executed since then counts as waiting.
     """
     found = find_batch(connection, batch)
     if found is None:
         return None
     live = live_figures(connection, batch)
+    runs = tuple(runs_of_batch(connection, batch, limit=_SHOWN_RUNS))
+    is_exact = is_exact or not any(run.is_open for run in runs)
     executed = _executed(connection, found, live, known, is_exact=is_exact)
     return BatchState(
         batch=found,
         live=live,
         counts=_in_order(_counts(found, live, executed)),
         executed=executed,
-        runs=tuple(runs_of_batch(connection, batch, limit=_SHOWN_RUNS)),
+        runs=runs,
         retriable=sum(record.is_retriable for record in refused_requests(connection, found.batch)),
         makers=makers_of(connection, batch),
     )

@@ -16,7 +16,6 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM: Final = "application/x-www-form-urlencoded"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
-_SECONDS_FOR_A_FORM: Final = 30
 _LONGEST_OF_STRANGERS: Final = 64 * 1024
 _MAX_PATH: Final = 200
 _MISDIRECTED: Final = 421
@@ -121,7 +120,7 @@ async def _read_small_form(request: web.Request) -> None:
 
 async def _read_form(request: web.Request) -> None:
     try:
-        async with asyncio.timeout(_SECONDS_FOR_A_FORM):
+        async with asyncio.timeout(console_of(request).patience.seconds):
             await request.post()
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="The form came too slowly; send it again.") from None

@@ -1,22 +1,18 @@
 """Takes a file from a form while it comes: only a part of it is in memory, and it must not stand still."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import BodyPartReader, web
 
 from batch_issuer.web.guarding import CSRF_FIELD, CSRF_HEADER, refuse_form
-from batch_issuer.web.patience import Patience
+from batch_issuer.web.patience import Patience, patiently
 from batch_issuer.web.visitors import is_csrf, visitor_of
 
 FILE_FIELD: Final = "file"
+LIMIT: Final = "split it, and upload the parts one by one"
 _PART: Final = 1 << 16
 _TOKEN_CHARS: Final = 200
-
-
-class TooSlow(Exception):
-    """A file stood still, or crept."""
 
 
 async def find_file(request: web.Request) -> BodyPartReader | None:
@@ -45,20 +41,10 @@ async def _check(request: web.Request, token: str) -> None:
         await refuse_form(request, "its token is not that of the session")
 
 
-async def parts_of(file: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
-    """Yield a file as it comes. Raises TooSlow."""
-    loop = asyncio.get_running_loop()
-    began, size = loop.time(), 0
-    while True:
-        try:
-            async with asyncio.timeout(patience.seconds_for_a_part):
-                part = await file.read_chunk(_PART)
-        except TimeoutError:
-            raise TooSlow from None
-        if not part:
-            return
-        size += len(part)
-        seconds = loop.time() - began
-        if seconds > patience.seconds_to_start and size < seconds * patience.bytes_a_second:
-            raise TooSlow
-        yield part
+def parts_of(file: BodyPartReader, patience: Patience, *, most: int) -> AsyncIterator[bytes]:
+    """Yield a file as it comes. Raises HTTPRequestTimeout, and HTTPRequestEntityTooLarge."""
+
+    async def read() -> bytes:
+        return await file.read_chunk(_PART)
+
+    return patiently(read, patience, most=most, limit=LIMIT)

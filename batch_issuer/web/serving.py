@@ -16,6 +16,7 @@ from batch_issuer.runs import LoadSettings
 from batch_issuer.settings import Settings
 from batch_issuer.web.app import make_app
 from batch_issuer.web.console import Console, open_console
+from batch_issuer.web.events import Hub
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,13 @@ async def refuse_open_doors(console: Console) -> None:
 
 
 @asynccontextmanager
-async def listening(console: Console, stopping: asyncio.Event) -> AsyncIterator[str]:
+async def listening(
+    console: Console, stopping: asyncio.Event, *, hub: Hub | None = None
+) -> AsyncIterator[str]:
     """Answer requests, and yield the address; streams end when `stopping` is set."""
     host, port = console.settings.console_host, console.settings.console_port
     runner = web.AppRunner(
-        make_app(console, stopping),
+        make_app(console, stopping, hub),
         access_log=None,  # addresses of pages hold what was searched for: customer ids never go to a log
         handle_signals=False,
         keepalive_timeout=_KEPT_OPEN_SECONDS,

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -144,12 +145,21 @@ def test_what_can_not_be_is_told_with_what_to_do_and_changes_nothing(
 
 
 def test_who_ran_the_command_is_in_the_audit_log(tmp_path: Path) -> None:
-    import sqlite3  # noqa: PLC0415 - to look at the file as anybody could
-
     run("users", "add", "kim", "--role", "maker", "--no-password", folder=tmp_path)
     with sqlite3.connect(tmp_path / "output" / "ledger.db") as connection:
         told = connection.execute("select user, via, action, about from audit").fetchall()
     assert told == [(machine_user(), "command line", "user_added", "kim")]
+
+
+def test_a_batch_of_the_command_line_tells_which_user_of_the_machine_issued_it(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("customer_id,badge_meta_id\nx,y\n")
+    login = {"USERNAME": "till", "PASSWORD": "invented", "TILL_ID": "1", "STORE_ID": "1"}
+    known = {"BASE_URL": "http://127.0.0.1:9", "ZONE_ID": "1", "CONCEPT_ID": "1", **login}
+    done = run("issue", "in.csv", "--no-check-badges", folder=tmp_path, **known)
+    assert done.returncode == 3
+    with sqlite3.connect(tmp_path / "output" / "ledger.db") as connection:
+        told = connection.execute("select issued_by, stage from batches").fetchall()
+    assert told == [(machine_user(), "refused")]
 
 
 def test_without_a_user_the_next_command_is_told(tmp_path: Path) -> None:

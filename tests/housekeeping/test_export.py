@@ -9,10 +9,16 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import Connection, select
 
 from batch_issuer import __version__
+from batch_issuer.accounts import Accounts, Role
+from batch_issuer.assembly import Services
 from batch_issuer.errors import UnknownBatch, UsageError
 from batch_issuer.housekeeping import Export, export
+from batch_issuer.ledger import tables
+from batch_issuer.ledger.audit import Actor, Via
 from batch_issuer.sandbox import Scenario
 from tests.pipeline.world import World, customers, open_world
 
@@ -78,16 +84,33 @@ async def test_the_input_comes_only_where_it_is_asked_for_and_then_as_it_is(tmp_
     assert content_of(beside.path)["input/input.csv"] == file.read_text()
 
 
+async def let_somebody_in(services: Services) -> list[str]:
+    """Add a user who is signed in and has a token, and return what the ledger keeps of it."""
+    accounts, password = Accounts(services.ledger, services.clock), SecretStr("four words in a row")
+    by = Actor(user="kim", via=Via.PAGE)
+    await accounts.add("kim", [Role.ADMIN], password, by=by)
+    await accounts.sign_in("kim", password, address="192.0.2.7")
+    await accounts.make_token("kim", "nightly", 90, by=by)
+
+    def read(connection: Connection) -> list[str]:
+        kept = (tables.users.c.password, tables.sessions.c.digest, tables.tokens.c.digest)
+        return [connection.execute(select(column)).scalar_one() for column in kept]
+
+    return await services.ledger.read(read)
+
+
 async def test_no_secret_is_in_an_export(tmp_path: Path) -> None:
     async with open_world(tmp_path, MIXED) as world:
         summary = await world.issue(world.write(customers(30)), wait=60)
         secrets = [secret for secret in world.settings().secrets() if secret]
+        kept = await world.run(let_somebody_in)
         leaked = summary.folder / "reconciliation.csv"
         leaked.write_text("".join(f"1,{secret},Basic QWxhZGRpbjpvcGVu\r\n" for secret in secrets) + "end")
         found = content_of((await export_from(world, summary.batch.batch)).path)
     assert len(secrets) > 2
+    assert len(kept) == 3
     text = "".join(found.values())
-    assert [secret for secret in (*secrets, "QWxhZGRpbjpvcGVu") if secret in text] == []
+    assert [secret for secret in (*secrets, *kept, "QWxhZGRpbjpvcGVu") if secret in text] == []
     assert found["reports/reconciliation.csv"].endswith("end")
 
 

@@ -110,6 +110,8 @@ def test_utf_8_with_and_without_byte_order_mark_is_read(tmp_path: Path) -> None:
         (b"PK\x03\x04rest", "no Excel workbook that can be read"),
         (b"\xd0\xcf\x11\xe0rest", "old Excel workbook (.xls)"),
         (b"%PDF-1.7", "PDF"),
+        (b"\x89PNG\r\n\x1a\n", "picture"),
+        (b"\xff\xd8\xff\xe0", "picture"),
         (f"{HEADER}\n{ROWS}".encode("utf-16-le"), "UTF-16"),
         (b"\x00" * 5000, "no text file"),
         (b"", "row 1 is empty"),

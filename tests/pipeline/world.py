@@ -81,6 +81,10 @@ class World:
         }
         return Settings.model_validate({**facts, **self.overrides})
 
+    def sent_customers(self) -> list[int]:
+        """Return every customer of every request that the server took, in order."""
+        return [customer for request in self.sandbox.truth()["requests"] for customer in request["customers"]]
+
     def write(self, text: str, name: str = "customers.csv") -> Path:
         path = self.folder / name
         path.write_bytes(text.encode())

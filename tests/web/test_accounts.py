@@ -1,5 +1,6 @@
 """Signing in, one's own account, and the pages of admins, as browsers meet them."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
@@ -7,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from batch_issuer.accounts import Role
-from batch_issuer.ledger.audit import Action, Entry, list_entries
+from batch_issuer.ledger.audit import Action, Entry, append, list_entries
+from batch_issuer.web.patience import Patience
 from tests.pipeline.world import World
 from tests.web.site import HAND, PASSWORD, Browser, Page, Site, open_site
 
@@ -136,6 +138,19 @@ async def test_strangers_can_send_nothing_but_the_short_form(
 ) -> None:
     browser = await site.browser()
     assert (await browser.send("POST", "/sign-in", headers=headers, data=body)).status == status
+
+
+async def test_a_form_that_comes_byte_by_byte_is_not_waited_for(world: World) -> None:
+    patience = Patience(seconds=0.1)
+    async with open_site(world.settings(), world.time.clock(), patience=patience) as site:
+        host, _, port = site.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        head = f"POST /sign-in HTTP/1.1\r\nHost: {host}:{port}\r\n{kind}\r\nContent-Length: 100\r\n\r\n"
+        writer.write(head.encode() + b"user=m")
+        assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_the_first_account_is_for_who_reads_the_terminal(site: Site) -> None:
@@ -379,6 +394,28 @@ async def test_whatever_is_looked_for_in_the_audit_log_gives_a_page(site: Site, 
     page = await admin.get(f"/audit?{query}")
     assert page.status == 200
     assert "<script>x" not in page.text
+
+
+async def test_what_others_brought_is_text_in_the_audit_log_whatever_it_is(site: Site) -> None:
+    admin = await site.browser(Role.ADMIN)
+    bad = "<script>x</script>"
+    detail = {
+        "file_name": bad,
+        "rows": 3,
+        "more": {bad: [bad, None]},
+        "again": True,
+        "list": [bad],
+        "no": None,
+    }
+    for about in (bad, "javascript:x", "20260302-044500-abcdef"):
+        entry = Entry.by(HAND, Action.UPLOADED, at="2026-03-02T04:45:00Z", about=about, detail=detail)
+        await site.console.records.write(append, entry)
+    page = await admin.get("/audit")
+    assert page.status == 200
+    assert f"file name: {bad}, rows: 3" in page.words
+    assert "<script>x" not in page.text
+    assert 'href="javascript' not in page.text
+    assert 'href="/batches/20260302-044500-abcdef"' in page.text
 
 
 async def test_no_page_shows_a_hash_a_digest_or_a_cookie(site: Site) -> None:

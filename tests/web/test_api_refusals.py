@@ -20,7 +20,7 @@ from tests.web.site import HAND, Site
 
 CSV = {"Content-Type": "text/csv"}
 JSON = {"Content-Type": "application/json"}
-HURRIED = Patience(seconds_for_a_part=0.05, seconds_to_start=0.02, bytes_a_second=1_000_000)
+HURRIED = Patience(seconds=0.05, bytes_a_second=1_000_000)
 
 
 def problem(reply: Reply) -> dict[str, Any]:

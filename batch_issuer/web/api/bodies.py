@@ -1,6 +1,5 @@
 """The bodies of requests: files are streamed on as they come, and everything else is small."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -13,7 +12,7 @@ from multidict import MultiDict
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.web.console import console_of
 from batch_issuer.web.failing import FieldProblem, WrongFields
-from batch_issuer.web.patience import Patience
+from batch_issuer.web.patience import patiently
 from batch_issuer.web.visitors import visitor_of
 
 T = TypeVar("T")
@@ -25,7 +24,7 @@ _FILE: Final = "file"
 _AT_ONCE: Final = 1 << 18
 _LARGEST_FIELD: Final = 16_384
 _MOST_PARTS: Final = 100
-_LIMIT_OF_FILES: Final = "that is the setting MAX_FILE_BYTES of the console"
+_LIMIT_OF_FILES: Final = "the limit for files is the setting MAX_FILE_BYTES of the console"
 _MALFORMED: Final = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError)
 """What aiohttp raises where a form is cut off, or not written as it must be."""
 
@@ -98,7 +97,7 @@ def _only(uploads: list[Upload]) -> Upload:
 async def _receive_file(request: web.Request, read: Callable[[], Awaitable[bytes]], file_name: str) -> Upload:
     console, user = console_of(request), visitor_of(request).user
     most = console.settings.max_file_bytes
-    parts = _patiently(lambda: _well_formed(read()), console.patience, most=most, limit=_LIMIT_OF_FILES)
+    parts = patiently(lambda: _well_formed(read()), console.patience, most=most, limit=_LIMIT_OF_FILES)
     return await console.uploads.receive(parts, file_name=file_name, user=user)
 
 
@@ -118,46 +117,14 @@ async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
 async def _small(request: web.Request, read: Callable[[], Awaitable[bytes]], *, what: str) -> str:
     """Read a text that is small."""
     text = bytearray()
-    limit = f"that is the limit for {what}"
+    limit = f"{what} may have that many"
     patience = console_of(request).patience
-    async for part in _patiently(lambda: _well_formed(read()), patience, most=_LARGEST_FIELD, limit=limit):
+    async for part in patiently(lambda: _well_formed(read()), patience, most=_LARGEST_FIELD, limit=limit):
         text += part
     try:
         return text.decode()
     except UnicodeDecodeError:
         raise wrong("", f"{what} is no UTF-8", where="body") from None
-
-
-async def _patiently(
-    read: Callable[[], Awaitable[bytes]], patience: Patience, *, most: int, limit: str
-) -> AsyncIterator[bytes]:
-    """Yield the parts of a body until one is empty.
-
-    Raises HTTPRequestTimeout for one that comes too slowly, and HTTPRequestEntityTooLarge above a limit.
-    """
-    loop = asyncio.get_running_loop()
-    began, size = loop.time(), 0
-    while part := await _in_time(read, patience.seconds_for_a_part):
-        size += len(part)
-        if size > most:
-            told = f"It is larger than {most:,} bytes: {limit}."
-            raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size, text=told)
-        seconds = loop.time() - began
-        if seconds > patience.seconds_to_start and size < seconds * patience.bytes_a_second:
-            raise _too_slow()
-        yield part
-
-
-async def _in_time(read: Callable[[], Awaitable[bytes]], seconds: float) -> bytes:
-    try:
-        async with asyncio.timeout(seconds):
-            return await read()
-    except TimeoutError:
-        raise _too_slow() from None
-
-
-def _too_slow() -> web.HTTPRequestTimeout:
-    return web.HTTPRequestTimeout(text="It came too slowly, and nothing of it was kept; send it again.")
 
 
 async def _well_formed(reading: Awaitable[T]) -> T:

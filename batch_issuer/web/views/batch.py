@@ -29,7 +29,6 @@ _PAUSE_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 3.0
 _SHARE: Final = 30
 """Reading takes at most this fraction of the time."""
-_EXACT_SECONDS: Final = 5.0
 _SPOKEN_STEPS: Final = 10
 _TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
@@ -194,15 +193,16 @@ class BatchReader:
         self._console = console
         self._batch = batch
         self._executed: Executed | None = None
-        self._exact_at = float("-inf")
+        self._exact_from = float("-inf")
 
     async def read(self) -> News:
         """Read once; it is looked at again soon while something is under way."""
         began = perf_counter()
-        is_exact = began - self._exact_at >= _EXACT_SECONDS
+        is_exact = began >= self._exact_from
         state = await state_of(self._console, self._batch, self._executed, is_exact=is_exact)
         if state.executed is not self._executed:
-            self._executed, self._exact_at = state.executed, began
+            self._executed = state.executed
+            self._exact_from = perf_counter() + _SHARE * (perf_counter() - began)
         part = environment().get_template("batch_figures.html.j2").render(figures(self._console, state))
         events = {"figures": part, "spoken": spoken(state), "changed": state.mark}
         pause_seconds = _PAUSE_SECONDS if state.open_runs else _IDLE_SECONDS

@@ -7,18 +7,16 @@ from typing import Final
 from aiohttp import web
 
 from batch_issuer.errors import RunExists, UsageError
-from batch_issuer.ledger.runs import runs_of_upload
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.uploads import Checked, Choices
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import MAKER, get, post
-from batch_issuer.web.views.uploads import page_of, upload_of, uploads_of
+from batch_issuer.web.views.uploads import RUN_PAGE, page_of, upload_of, uploads_of, where_it_went
 from batch_issuer.web.visitors import visitor_of
 
 _SEPARATORS: Final = re.compile(r"[\s.,'_\u2019\u00a0\u2009\u202f]")
 _NUMBER_CHARS: Final = 40
-RUN_PAGE: Final = "/runs/{}"
 
 
 async def show_plan(request: web.Request) -> web.Response:
@@ -84,7 +82,7 @@ async def confirm(request: web.Request) -> web.Response:
     form = {name: str(value) for name, value in (await request.post()).items()}
     name, typed = form.get("name", ""), form.get("customers", "")
     checked = await uploads.checked(upload)
-    if (where := await _where_it_went(request, upload)) is not None:
+    if (where := await where_it_went(request, upload)) is not None:
         return see_other(where)
     if checked is None or not checked.can_be_issued:
         return see_other(page_of(upload, "plan"))
@@ -110,14 +108,6 @@ async def _issue(request: web.Request, upload: Upload) -> web.Response:
     except RunExists as exc:  # a double click, or a second tab
         return see_other(RUN_PAGE.format(exc.run))
     return see_other(RUN_PAGE.format(run.run))
-
-
-async def _where_it_went(request: web.Request, upload: Upload) -> str | None:
-    """Name the page of what has become of an upload that was confirmed before."""
-    if upload.batch:
-        return f"/batches/{upload.batch}"
-    runs = await console_of(request).records.read(runs_of_upload, upload.upload)
-    return next((RUN_PAGE.format(run.run) for run in runs if run.is_open), None)
 
 
 def _is_number(typed: str, wanted: int) -> bool:

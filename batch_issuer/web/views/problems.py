@@ -1,5 +1,6 @@
 """The third step: what is wrong with which rows, what to do, and cells that are corrected on the spot."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final
@@ -24,6 +25,7 @@ _ROWS: Final = 50
 _MOST_SEARCHED: Final = 200
 _MOST_SURPLUS: Final = 5
 _LAST_ROW: Final = 4_294_967_295
+_NUMBER: Final = re.compile("[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,9 @@ class Cell:
     label: str
     position: int | None
     """Where in the row it stands; None where the file has no such column."""
+    read: str
     value: str
+    """What was read, or what it was corrected to."""
     is_corrected: bool
     problems: tuple[InputProblem, ...] = ()
 
@@ -58,7 +62,10 @@ def shown_row(found: ProblemRow, sample: Sample, corrected: Mapping[int, str]) -
         read = found.cells[at] if at is not None and at < len(found.cells) else ""
         problems = tuple(one for one in found.problems if column and one.column == column)
         value = read if at is None else corrected.get(at, read)
-        return Cell(label=label, position=at, value=value, is_corrected=at in corrected, problems=problems)
+        is_corrected = at in corrected
+        return Cell(
+            label=label, position=at, read=read, value=value, is_corrected=is_corrected, problems=problems
+        )
 
     surplus = [at for at in range(len(titles), len(found.cells)) if found.cells[at].strip()][:_MOST_SURPLUS]
     return ShownRow(
@@ -108,6 +115,7 @@ async def _page(
         columns=WORDS,
         wording={rule.value: WORDING[rule][0] for rule in Rule},
         problem=problem,
+        corrections=await uploads.count_corrections(upload),
     )
 
 
@@ -122,7 +130,7 @@ async def correct_cell(request: web.Request) -> web.Response:
     """Write another value into a cell, or take that back."""
     upload, uploads = await upload_of(request), uploads_of(request)
     form = {name: str(value) for name, value in (await request.post()).items()}
-    row, position = _number(form.get("row", "")), _number(form.get("position", ""))
+    row, position = _number(form.get("row", "")), _number(form.get("position", ""), otherwise=-1)
     problem = ""
     try:
         if form.get("undo"):
@@ -148,7 +156,7 @@ async def _row_part(request: web.Request, upload: Upload, row: int, problem: str
         raise web.HTTPConflict(text="This row was checked anew meanwhile; load the page again.")
     corrected = await _corrected(request, upload, [row])
     shown = shown_row(found, await uploads.sample(upload), corrected.get(row, {}))
-    checked = await uploads.checked(upload)
+    checked, corrections = await uploads.checked(upload), await uploads.count_corrections(upload)
     return render(
         request,
         "upload_row_part.html.j2",
@@ -158,6 +166,7 @@ async def _row_part(request: web.Request, upload: Upload, row: int, problem: str
         here="",
         problem=problem,
         checked=checked,
+        corrections=corrections,
     )
 
 
@@ -195,9 +204,9 @@ def _back(upload: Upload, given: str) -> str:
     return given if given == here or (given.startswith(f"{here}?") and given.isprintable()) else here
 
 
-def _number(text: str) -> int:
-    """Read a number of a row or a cell; what is none is none of them."""
-    return min(int(text), _LAST_ROW) if text.isascii() and text.isdecimal() and len(text) < 12 else 0  # noqa: PLR2004
+def _number(text: str, *, otherwise: int = 0) -> int:
+    """Read the number of a row or a cell; what is none is read as another."""
+    return min(int(text), _LAST_ROW) if _NUMBER.fullmatch(text) else otherwise
 
 
 ROUTES: Final = (

@@ -1,20 +1,25 @@
 """A new batch begins: bring a file, or paste cells; and go on with what was brought before."""
 
+import logging
 from typing import Final
 
 from aiohttp import BodyPartReader, web
 
-from batch_issuer.errors import InputRefused, UsageError
+from batch_issuer.errors import InputRefused, OutputNotWritable, UsageError
 from batch_issuer.ledger.audit import Action
+from batch_issuer.ledger.runs import runs_of_upload
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.uploads import Uploads
 from batch_issuer.web.console import Console, console_of
-from batch_issuer.web.receiving import TooSlow, find_file, parts_of
+from batch_issuer.web.receiving import LIMIT, find_file, parts_of
 from batch_issuer.web.rendering import is_part, render, see_other
 from batch_issuer.web.routes import MAKER, get, post
 from batch_issuer.web.visitors import note, visitor_of
 
+log = logging.getLogger(__name__)
+
 MOST_OPEN: Final = 50
+RUN_PAGE: Final = "/runs/{}"
 _OVERHEAD: Final = 1 << 16
 """Bytes of a form besides its file."""
 
@@ -64,12 +69,12 @@ async def receive(request: web.Request) -> web.Response:
     try:
         await _refuse_more(request, console)
         upload = await _take(request, console, file)
-    except TooSlow:
-        await note(
-            request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": "it came too slowly"}
-        )
-        told = "The file came too slowly, so the console stopped waiting. Nothing of it was kept: try again."
-        return await _refused(request, told, status=408)
+    except (web.HTTPRequestTimeout, web.HTTPRequestEntityTooLarge) as exc:
+        why = "it came too slowly" if isinstance(exc, web.HTTPRequestTimeout) else "it was too large"
+        await note(request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": why})
+        return await _refused(request, exc.text or "", status=exc.status)
+    except OutputNotWritable as exc:
+        return await _not_written(request, exc)
     except (InputRefused, UsageError) as exc:
         await note(request, Action.REQUEST_REFUSED, detail={"path": request.path, "why": "no file to take"})
         return await _refused(request, f"{exc}.")
@@ -79,11 +84,12 @@ async def receive(request: web.Request) -> web.Response:
 
 async def _take(request: web.Request, console: Console, file: BodyPartReader) -> Upload:
     most = console.settings.max_file_bytes
-    if (request.content_length or 0) > most + _OVERHEAD:
-        raise InputRefused(f"the file is larger than {most:,} bytes, the most that is taken; split it")
-    return await console.uploads.receive(
-        parts_of(file, console.patience), file_name=file.filename or "", user=visitor_of(request).user
-    )
+    length = request.content_length or 0
+    if length > most + _OVERHEAD:
+        told = f"It is larger than {most:,} bytes: {LIMIT}."
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=length, text=told)
+    parts = parts_of(file, console.patience, most=most)
+    return await console.uploads.receive(parts, file_name=file.filename or "", user=visitor_of(request).user)
 
 
 async def paste(request: web.Request) -> web.Response:
@@ -92,6 +98,8 @@ async def paste(request: web.Request) -> web.Response:
     try:
         await _refuse_more(request, console_of(request))
         upload = await uploads_of(request).paste(text, user=visitor_of(request).user)
+    except OutputNotWritable as exc:
+        return await _not_written(request, exc)
     except (InputRefused, UsageError) as exc:
         return await _start(request, problem=f"{exc}.", text=text, status=422)
     await note(request, Action.UPLOADED, about=upload.upload, detail={"bytes": upload.size})
@@ -110,12 +118,20 @@ async def remove(request: web.Request) -> web.Response:
 async def go_on(request: web.Request) -> web.Response:
     """Lead to the step that an upload is at."""
     upload = await upload_of(request)
-    if upload.batch:
-        return see_other(f"/batches/{upload.batch}")
+    if (where := await where_it_went(request, upload)) is not None:
+        return see_other(where)
     checked = await uploads_of(request).checked(upload)
     if checked is None or checked.failure:
         return see_other(page_of(upload, "columns"))
     return see_other(page_of(upload, "problems" if checked.invalid or checked.is_stale else "plan"))
+
+
+async def where_it_went(request: web.Request, upload: Upload) -> str | None:
+    """Name the page of what has become of an upload that was confirmed before."""
+    if upload.batch:
+        return f"/batches/{upload.batch}"
+    runs = await console_of(request).records.read(runs_of_upload, upload.upload)
+    return next((RUN_PAGE.format(run.run) for run in runs if run.is_open), None)
 
 
 async def _refuse_more(request: web.Request, console: Console) -> None:
@@ -134,6 +150,13 @@ async def _refused(request: web.Request, problem: str, *, status: int = 422) -> 
         response = await _start(request, problem=problem, status=status)
     response.force_close()  # what is left of the file is not worth waiting for
     return response
+
+
+async def _not_written(request: web.Request, exc: OutputNotWritable) -> web.Response:
+    """Tell the visitor what they can do, and the log where the disk fails."""
+    log.error("upload not kept", extra={"reason": str(exc)})
+    told = "The console can't write to its disk now, so nothing of it was kept. Tell an admin of the console."
+    return await _refused(request, told, status=503)
 
 
 def _go_on(request: web.Request, upload: Upload) -> web.Response:
