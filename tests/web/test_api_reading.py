@@ -1,6 +1,7 @@
 """What other systems read: batches, rows and files, as the console has them."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +9,12 @@ import aiohttp
 import pytest
 
 from batch_issuer.accounts import Role
+from batch_issuer.ledger import BatchStage
+from batch_issuer.ledger.batches import insert_batch
 from batch_issuer.reports.requests_file import REQUEST_COLUMNS
 from batch_issuer.reports.row_files import RECONCILIATION_COLUMNS
 from batch_issuer.web.api.routes import OPERATIONS, ROUTES
+from tests.conftest import make_batch
 from tests.pipeline.world import BADGES, World, customers, read_csv
 from tests.web.callers import Caller, caller, stranger
 from tests.web.site import Site
@@ -121,6 +125,17 @@ async def test_a_batch_is_told_as_its_summary_tells_it(site: Site, world: World)
     told = (await maker.get(f"/api/batches/{batch}")).json
     written = json.loads((world.output / batch / "summary.json").read_text())
     assert told | {"pruned_at": ""} == written | {"pruned_at": ""}
+
+
+async def test_a_batch_that_is_being_recorded_is_told_as_far_as_it_is(site: Site) -> None:
+    maker = await caller(site, Role.MAKER)
+    recording = replace(make_batch(stage=BatchStage.RECORDING), rows=0)
+    await site.console.records.write(insert_batch, recording)
+    path = f"/api/batches/{recording.batch}"
+    assert (await maker.get("/api/batches", stage="recording")).json["batches"][0]["batch"] == recording.batch
+    assert (await maker.get(path)).json["totals"] == {"rows_in": 0, "rows_out": 0, "balanced": True}
+    for part, name in (("rows", "rows"), ("requests", "requests"), ("files", "files")):
+        assert (await maker.get(f"{path}/{part}")).json[name] == []
 
 
 async def test_every_file_comes_as_it_is_of_its_type_and_to_be_kept(site: Site, world: World) -> None:

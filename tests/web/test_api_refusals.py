@@ -184,6 +184,27 @@ async def test_a_file_that_is_too_large_is_refused(site: Site, world: World) -> 
     assert len(await refusals(site)) == 1
 
 
+async def test_a_file_whose_sender_goes_away_is_not_kept(site: Site, world: World) -> None:
+    maker = await caller(site, Role.MAKER)
+    host, port = site.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = [
+        "POST /api/batches HTTP/1.1",
+        f"Host: {host}:{port}",
+        f"Authorization: {maker.http.headers['Authorization']}",
+        "Content-Type: text/csv",
+        "Content-Length: 100000",
+    ]
+    writer.write("\r\n".join([*head, "", customers(10)]).encode())
+    async with asyncio.timeout(10):
+        while nothing_is_left(world):  # noqa: ASYNC110 - a folder sends no event
+            await asyncio.sleep(0)
+        writer.close()
+        while not nothing_is_left(world):  # noqa: ASYNC110 - a folder sends no event
+            await asyncio.sleep(0)
+    assert (await maker.get("/api/batches")).json["batches"] == []
+
+
 BOUNDARY = {"Content-Type": "multipart/form-data; boundary=b"}
 PART = 'Content-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\ncustomer_id,badge_meta_id\r\n'
 

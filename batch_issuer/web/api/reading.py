@@ -2,16 +2,14 @@
 
 from typing import Annotated, Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from pydantic import Field, StringConstraints
 from sqlalchemy import Connection
 
-from batch_issuer.batch.ids import is_batch_id
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger import BatchStage
 from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.batch_pages import find_batches
-from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.request_pages import (
     FoundRequests,
     RequestFilter,
@@ -33,7 +31,9 @@ from batch_issuer.web.api.answers import (
 )
 from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, read_fields
 from batch_issuer.web.console import console_of
+from batch_issuer.web.downloads import send_file as send
 from batch_issuer.web.inputs import source_of
+from batch_issuer.web.views.batch import batch_of
 from batch_issuer.web.visitors import note
 
 FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
@@ -156,22 +156,10 @@ async def send_file(request: web.Request) -> web.StreamResponse:
             text="The batch has no such file (yet); its list of files names those there are."
         )
     await note(request, Action.FILE_DOWNLOADED, about=batch.batch, detail={"file": name})
-    headers = {
-        hdrs.CONTENT_TYPE: f"{content_type_of(name)}; charset=utf-8",
-        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{batch.batch}-{name}"',
-    }
-    return web.FileResponse(path, headers=headers)
+    content_type = f"{content_type_of(name)}; charset=utf-8"
+    return send(path, name=f"{batch.batch}-{name}", content_type=content_type)
 
 
 def content_type_of(name: str) -> str:
     """Return the type of one of the files."""
     return FILE_TYPES[name.rpartition(".")[2]]
-
-
-async def batch_of(request: web.Request) -> Batch:
-    """Return the batch that an address names. Raises HTTPNotFound."""
-    name = request.match_info["batch"]
-    found = await console_of(request).records.read(find_batch, name) if is_batch_id(name) else None
-    if found is None:
-        raise web.HTTPNotFound(text="The ledger has no such batch; the list of batches names those it has.")
-    return found
