@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from aiohttp import web
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import Connection
 
 from batch_issuer.batch.outcomes import Outcome
@@ -29,7 +29,7 @@ from batch_issuer.web.api.answers import (
     SummaryAnswer,
     answer,
 )
-from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, read_fields
+from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, Written, read_fields
 from batch_issuer.web.console import console_of
 from batch_issuer.web.downloads import send_file as send
 from batch_issuer.web.inputs import source_of
@@ -40,12 +40,16 @@ FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "tex
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most."), WHOLE]
 
 
+def _is_next(pattern: str) -> Written:
+    return Written(pattern=f"^({pattern})?$", told="give the `next` of a page as it is")
+
+
 class BatchQuery(Given):
     """Which batches are listed."""
 
     stage: BatchStage | None = Field(None, description="Only those that have come so far.")
     issued_by: Text = Field("", description="Only those of this user.")
-    after: Annotated[str, StringConstraints(pattern="^([0-9]{8}-[0-9]{6}-[0-9a-f]{6})?$")] = Field(
+    after: Annotated[str, _is_next("[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")] = Field(
         "", description="`next` of the page before."
     )
     limit: Limit = 50
@@ -102,7 +106,7 @@ class RequestQuery(Given):
 
     state: Text = Field("", description="Only those in this state, as requests.csv names it.")
     waiting: Truth = Field(default=False, description="Only those that wait for a checker.")
-    after: Annotated[str, StringConstraints(pattern=r"^([0-9]{1,9}\.[01]{0,40}\.[0-9]{1,9})?$")] = Field(
+    after: Annotated[str, _is_next(r"[0-9]{1,9}\.[01]{0,40}\.[0-9]{1,9}")] = Field(
         "", description="`next` of the page before."
     )
     limit: Limit = 50
