@@ -3,13 +3,19 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from batch_issuer.accounts import Role
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.ledger.audit import Action, Via, list_entries
+from batch_issuer.ledger.runs import Action as Activity
+from batch_issuer.ledger.runs import Run
+from batch_issuer.runs import RunProgress
+from batch_issuer.web.api.answers import RunAnswer
 from tests.intake.workbooks import save
 from tests.pipeline.world import BADGES, World, customers, open_world, read_csv
 from tests.web.callers import Caller, caller
@@ -55,6 +61,19 @@ async def test_a_file_is_issued_and_followed_to_its_batch(site: Site, world: Wor
     (listed,) = (await maker.get("/api/batches")).json["batches"]
     assert (listed["batch"], listed["issued_by"]) == (ended["batch"], "maker-system")
     assert (len(world.sandbox.requests), listed["counts"]) == (3, {"pending": 7})
+
+
+async def test_a_run_tells_how_far_it_is() -> None:
+    run = Run(run="0" * 16, action=Activity.ISSUE, user="ada", via=Via.API, made_at="2026-03-02T10:15:00Z")
+    waiting, working = RunProgress(), RunProgress(is_waiting=False, checked=500, planned=5, at_rest=2)
+    ended = replace(run, ended_at="2026-03-02T10:16:00Z", exit_code=ExitCode.DONE)
+    told = [
+        RunAnswer.of(one, progress, message="").model_dump(mode="json")
+        for one, progress in ((run, waiting), (run, working), (ended, working), (run, None))
+    ]
+    assert [one["state"] for one in told] == ["waits", "under_way", "ended", "waits"]
+    assert told[1]["progress"] == {"rows_checked": 500, "requests_planned": 5, "requests_at_rest": 2}
+    assert (told[2]["progress"], told[2]["exit_code"]) == (None, 0)
 
 
 async def test_a_form_brings_the_file_and_its_options_in_any_order(site: Site) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api.answers import answer
 from batch_issuer.web.api.bodies import read_json
-from batch_issuer.web.api.fields import Given, read_document
+from batch_issuer.web.api.fields import Given, Written, read_document
 from batch_issuer.web.api.telling import describe, run_path
 from batch_issuer.web.console import console_of
 from batch_issuer.web.routes import Handler
@@ -22,9 +22,11 @@ DECISIONS: Final = frozenset({Action.APPROVE, Action.REJECT})
 class Decision(Given):
     """Why something is approved or rejected; the server keeps it with each request."""
 
-    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x08]*$")] = (
-        Field(description="In words for the maker; not blank.")
-    )
+    message: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=1_000),
+        Written(pattern=r"^[^\x00-\x08]*$", told="must not hold control characters"),
+    ] = Field(description="In words for the maker; not blank.")
 
 
 async def show_run(request: web.Request) -> web.Response:

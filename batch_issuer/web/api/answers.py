@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger import Batch, BatchStage, RequestRecord
+from batch_issuer.ledger.request_pages import FoundRequests
 from batch_issuer.ledger.runs import Action, Run
-from batch_issuer.reports import FoundRows
+from batch_issuer.reports import FoundRows, shown_state
 from batch_issuer.runs import RunProgress
 
 Count = Annotated[int, Field(ge=0)]
@@ -246,12 +247,38 @@ class RequestLine(Answer):
     submitted_at: str
     updated_at: str
 
+    @classmethod
+    def of(cls, record: RequestRecord) -> Self:
+        """Describe a request."""
+        return cls(
+            request_id=record.request_id,
+            workflow_request_id=record.workflow_request_id or "",
+            badge_meta_id=record.group.badge_meta_id,
+            owner_type=record.group.owner_type,
+            reference_id=record.group.reference_id,
+            issue_event_date=record.group.issue_event_date,
+            customers=record.customers,
+            state=shown_state(record.stage, record.state),
+            http_status=record.http_status,
+            error_code=record.error.code,
+            error_message=record.error.message,
+            attempts=record.attempts,
+            submitted_at=record.submitted_at,
+            updated_at=record.updated_at,
+        )
+
 
 class RequestPage(Answer):
     """Some requests, in order of their chunks."""
 
     requests: list[RequestLine]
     next: Cursor
+
+    @classmethod
+    def of(cls, found: FoundRequests) -> Self:
+        """Take a page of requests."""
+        lines = [RequestLine.of(record) for record in found.requests]
+        return cls(requests=lines, next="" if found.next_after is None else str(found.next_after))
 
 
 class FileLine(Answer):

@@ -9,7 +9,7 @@ from aiohttp import web
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api import acting, creating, reading
-from batch_issuer.web.api.answers import BatchPage, FileList, RowPage, RunAnswer, SummaryAnswer
+from batch_issuer.web.api.answers import BatchPage, FileList, RequestPage, RowPage, RunAnswer, SummaryAnswer
 from batch_issuer.web.api.bodies import CSV, FORM, JSON, XLSX
 from batch_issuer.web.api.openapi import form_of, write_document
 from batch_issuer.web.api.operations import NEEDS_TOKEN, TAKES_BODY, Header, Operation, Told
@@ -125,6 +125,18 @@ OPERATIONS: Final = (
         description="The columns and words of reconciliation.csv, as they are at this moment.",
         query=reading.RowQuery,
         told=(Told(status=200, what="A page of rows, in the order of the file.", content={JSON: RowPage}),),
+        problems=(*NEEDS_TOKEN, 400, 404),
+    ),
+    Operation(
+        name="listRequests",
+        method="GET",
+        path=f"{_BATCH}/requests",
+        handler=reading.list_requests,
+        needs=ANYONE,
+        summary="Tell how the requests of a batch stand",
+        description="The columns and words of requests.csv, as they are at this moment.",
+        query=reading.RequestQuery,
+        told=(Told(status=200, what="A page of requests, by chunk.", content={JSON: RequestPage}),),
         problems=(*NEEDS_TOKEN, 400, 404),
     ),
     Operation(
