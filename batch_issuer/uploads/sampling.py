@@ -9,7 +9,6 @@ from batch_issuer.intake import COLUMNS
 from batch_issuer.intake.columns import REQUIRED, by_name, normal_title
 from batch_issuer.intake.sampling import SheetSample
 
-
 _REMEMBERED: Final = 500
 """Longer titles are no titles."""
 
