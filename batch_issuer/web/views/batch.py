@@ -78,7 +78,7 @@ async def show_now(request: web.Request) -> web.Response:
     """Show the part of the page that says what to do next."""
     batch = await batch_of(request)
     state = await state_of(console_of(request), batch.batch)
-    return render(request, "batch_now.html.j2", **_facts(request, state))
+    return render(request, "batch_now_part.html.j2", **_facts(request, state))
 
 
 async def state_of(console: Console, batch: str) -> BatchState:
