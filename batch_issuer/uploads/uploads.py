@@ -275,7 +275,7 @@ class Uploads:
         return sheet.titles
 
     async def _map(self, upload: Upload, columns: Mapping[str, str], sheet: SheetSample) -> dict[str, str]:
-        _refuse_unknown(columns, sheet)
+        _refuse_unclear(columns, sheet)
         meant, at = to_remember(sheet.titles, columns), self._clock.timestamp()
         await self._records.write(remember_columns, meant, user=upload.user, at=at)
         return mapping_to(sheet.titles, columns)
@@ -301,10 +301,15 @@ async def open_uploads(records: Records, settings: Settings, clock: Clock) -> As
         await uploads.close()
 
 
-def _refuse_unknown(columns: Mapping[str, str], sheet: SheetSample) -> None:
+def _refuse_unclear(columns: Mapping[str, str], sheet: SheetSample) -> None:
+    # a browser may write line breaks inside a header otherwise
+    known, taken = {*map(normal_title, sheet.titles)}, dict[str, str]()
     for column, title in columns.items():
-        if title and title not in sheet.titles:
+        if title and normal_title(title) not in known:
             raise UsageError(f"the file has no header {title!r} to take {column} from; look at it again")
+        other = taken.setdefault(normal_title(title), column) if title else column
+        if other != column:
+            raise UsageError(f"the header {title!r} is chosen for {other} and for {column}; choose another")
 
 
 def _refuse_unstorable(value: str, most: int) -> None:
