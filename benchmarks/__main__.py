@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import commands, intake, pace, reports, submission, whole
+from benchmarks import commands, console, intake, pace, reports, submission, whole
 from benchmarks.figures import Figure, table_of, write_page
 
 
@@ -35,6 +35,9 @@ PARTS: dict[str, Part] = {
     "submission": lambda size, folder: submission.measure(size.requests, size.rounds, folder),
     "pace": lambda size, folder: pace.measure(size.pace_seconds, folder),
     "reports": lambda size, folder: reports.measure(size.rows, size.rounds, folder),
+    "console": lambda size, folder: console.measure(
+        min(size.rows, 100_000), max(1, size.rounds // 2), folder
+    ),
     "issue": lambda size, folder: whole.measure_issue(size.rows, max(1, size.rounds // 2), folder),
 }
 FULL_PARTS: dict[str, Part] = {
