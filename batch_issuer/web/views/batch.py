@@ -76,15 +76,11 @@ async def show_batch(request: web.Request) -> web.Response:
     return render(request, "batch.html.j2", **_facts(request, state))
 
 
-def show_part(template: str) -> Handler:
-    """Return what shows a part of the page anew."""
-
-    async def show(request: web.Request) -> web.Response:
-        batch = await batch_of(request)
-        state = await state_of(console_of(request), batch.batch)
-        return render(request, template, **_facts(request, state))
-
-    return show
+async def show_now(request: web.Request) -> web.Response:
+    """Show the parts of the page that change with what was asked for."""
+    batch = await batch_of(request)
+    state = await state_of(console_of(request), batch.batch)
+    return render(request, "batch_now_part.html.j2", **_facts(request, state))
 
 
 async def state_of(console: Console, batch: str) -> BatchState:
@@ -240,8 +236,7 @@ def spoken(state: BatchState) -> str:
 
 ROUTES: Final = (
     get("/batches/{batch}", show_batch),
-    get("/batches/{batch}/now", show_part("batch_now.html.j2")),
-    get("/batches/{batch}/more", show_part("batch_more.html.j2")),
+    get("/batches/{batch}/now", show_now),
     get("/batches/{batch}/events", follow),
     get("/batches/{batch}/files/{name}", send_file, ANYONE),
     post("/batches/{batch}/resume", act(Action.RESUME), MAKER),
