@@ -188,6 +188,24 @@ OPERATIONS: Final = (
         ),
         problems=(*NEEDS_TOKEN, 404),
     ),
+    Operation(
+        name="stopRun",
+        method="POST",
+        path="/api/runs/{run}/stop",
+        handler=acting.stop_run,
+        needs=MAKER,
+        summary="Ask a run that sends to end in order",
+        description=_description(MAKER, "What is left `resume` takes up; nothing is sent twice."),
+        told=(
+            Told(
+                status=202,
+                what="It is about to end, or has ended.",
+                content={JSON: RunAnswer},
+                headers=(_LOCATION,),
+            ),
+        ),
+        problems=(*NEEDS_TOKEN, 404, 409),
+    ),
     *(_asks(action) for action in _DOES),
 )
 
