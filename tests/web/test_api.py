@@ -189,6 +189,8 @@ async def test_nobody_approves_a_batch_of_their_own(site: Site) -> None:
     batch = await both.issued(customers(2))
     reply = await both.post(f"/api/batches/{batch}/approve", json={"message": "fine"})
     assert (reply.status, "ask another checker" in reply.detail) == (403, True)
+    (refused,) = await site.console.records.read(list_entries, action=Action.ACCESS_REFUSED)
+    assert (refused.user, refused.about, refused.detail["why"]) == (both.user, batch, "their own batch")
     assert await figures(both, batch) == {"pending": 2}
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
+from batch_issuer.errors import OwnBatch
 from batch_issuer.ledger.audit import Action as Audited
 from batch_issuer.ledger.runs import SENDING, Action, Run
 from batch_issuer.web.api.answers import answer
@@ -61,7 +62,12 @@ def act(action: Action) -> Handler:
         message = ""
         if action in DECISIONS:
             message = read_document(Decision, await read_json(request), where="body").message
-        run = await console.runs.start(action, batch, by=visitor.actor, message=message)
+        try:
+            run = await console.runs.start(action, batch, by=visitor.actor, message=message)
+        except OwnBatch:
+            why: dict[str, object] = {"path": request.path, "why": "their own batch"}
+            await note(request, Audited.ACCESS_REFUSED, about=batch, detail=why)
+            raise
         return answer(describe(request, run), status=202, headers={"Location": run_path(run.run)})
 
     return handle

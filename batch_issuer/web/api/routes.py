@@ -9,10 +9,11 @@ from aiohttp import web
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api import acting, creating, reading
-from batch_issuer.web.api.answers import BatchPage, FileList, RequestPage, RowPage, RunAnswer, SummaryAnswer
+from batch_issuer.web.api.answers import BatchPage, FileList, RequestPage, RowPage, RunAnswer
 from batch_issuer.web.api.bodies import CSV, FORM, JSON, XLSX
 from batch_issuer.web.api.openapi import form_of, write_document
 from batch_issuer.web.api.operations import NEEDS_TOKEN, TAKES_BODY, Header, Operation, Told
+from batch_issuer.web.api.summaries import SummaryAnswer
 from batch_issuer.web.routes import ANYONE, CHECKER, MAKER, PUBLIC, Route, get
 
 _BATCH: Final = "/api/batches/{batch}"
