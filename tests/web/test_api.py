@@ -189,6 +189,8 @@ async def test_nobody_approves_a_batch_of_their_own(site: Site) -> None:
     batch = await both.issued(customers(2))
     reply = await both.post(f"/api/batches/{batch}/approve", json={"message": "fine"})
     assert (reply.status, "ask another checker" in reply.detail) == (403, True)
+    (refused,) = await site.console.records.read(list_entries, action=Action.ACCESS_REFUSED)
+    assert (refused.user, refused.about, refused.detail["why"]) == (both.user, batch, "their own batch")
     assert await figures(both, batch) == {"pending": 2}
 
 
@@ -198,6 +200,35 @@ async def test_a_maker_follows_up_a_batch(site: Site, action: str) -> None:
     batch = await maker.issued(customers(2))
     ended = await maker.ended(await maker.post(f"/api/batches/{batch}/{action}"))
     assert (ended["action"], ended["batch"], ended["exit_code"]) == (action, batch, 0)
+
+
+async def test_a_run_that_is_stopped_ends_in_order_and_is_resumed(site: Site, world: World) -> None:
+    maker = await caller(site, Role.MAKER)
+    started = await maker.create(customers(1_200))
+    await until_sending(site, started.json["run"])
+    stopped = await maker.post(f"{started.headers['Location']}/stop")
+    assert (stopped.status, stopped.json["run"]) == (202, started.json["run"])
+    ended = await maker.ended(started)
+    assert (ended["exit_code"], 0 < len(world.sandbox.requests) < 400) == (5, True)
+    await maker.ended(await maker.post(f"/api/batches/{ended['batch']}/resume"))
+    assert await figures(maker, ended["batch"]) == {"pending": 1_200}
+    assert len(world.sandbox.requests) == 400
+    assert (await maker.post(f"{started.headers['Location']}/stop")).status == 202
+
+
+async def until_sending(site: Site, run: str) -> None:
+    async with asyncio.timeout(30):
+        while not getattr(site.console.runs.progress(run), "at_rest", 0):  # noqa: ASYNC110 - it sends no event
+            await asyncio.sleep(0)
+
+
+async def test_what_does_not_send_can_not_be_stopped(site: Site) -> None:
+    maker = await caller(site, Role.MAKER)
+    batch = await maker.issued(customers(2))
+    refreshed = await maker.post(f"/api/batches/{batch}/refresh")
+    reply = await maker.post(f"{refreshed.headers['Location']}/stop")
+    assert (reply.status, "can't be stopped" in reply.detail) == (409, True)
+    await maker.ended(refreshed)
 
 
 async def test_every_step_of_a_system_is_in_the_audit_log(site: Site) -> None:

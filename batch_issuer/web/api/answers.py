@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
@@ -133,69 +133,6 @@ class BatchPage(Answer):
 
     batches: list[BatchLine]
     next: Cursor
-
-
-class InputAnswer(Answer):
-    """The file that a batch was made from."""
-
-    name: str
-    sha256: str
-    rows: Count
-    form: str
-
-
-class TotalsAnswer(Answer):
-    """Whether every row has its line."""
-
-    rows_in: Count
-    rows_out: Count
-    balanced: bool
-
-
-class ExampleAnswer(Answer):
-    """One problem of one row."""
-
-    row: Count
-    column: str
-    value: str
-    rule: str
-    advice: str
-    message: str
-
-
-class RuleAnswer(Answer):
-    """A rule that rows of the input broke."""
-
-    rule: str
-    what: str
-    count: Count
-    advice: str
-    examples: list[ExampleAnswer]
-
-
-class SummaryAnswer(Answer):
-    """One batch in figures: the form of `summary.json`."""
-
-    schema_version: int
-    batch: BatchName
-    name: str
-    input: InputAnswer
-    warnings: list[str]
-    badges: dict[str, str]
-    counts: dict[Outcome, Count]
-    states: dict[str, Count]
-    requests: Count
-    totals: TotalsAnswer
-    problems: list[RuleAnswer]
-    repairs: dict[str, Count]
-    message: str
-    started_at: str
-    finished_at: str
-    exit_code: Code
-    next_command: str
-    folder: str
-    settings: dict[str, Any]
-    pruned_at: str = ""
 
 
 class RowLine(Answer):

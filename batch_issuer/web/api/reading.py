@@ -26,10 +26,10 @@ from batch_issuer.web.api.answers import (
     FileList,
     RequestPage,
     RowPage,
-    SummaryAnswer,
     answer,
 )
 from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, Written, read_fields
+from batch_issuer.web.api.summaries import SummaryAnswer
 from batch_issuer.web.console import console_of
 from batch_issuer.web.downloads import send_file as send
 from batch_issuer.web.inputs import source_of
