@@ -91,6 +91,16 @@ def find_holder(connection: Connection, key: LeaseKey, claim: Claim) -> Holder |
     return holder
 
 
+def find_worker(connection: Connection, name: str, now: datetime) -> Process | None:
+    """Tell who holds a lease now, as far as one who only looks can tell; nothing is kept from changing."""
+    query = select(tables.leases).where(_known.name == name, _known.owner != "")
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or _EPOCH + timedelta(microseconds=row["expires_at"]) <= now:
+        return None
+    process = _process(row)
+    return None if is_provably_gone(process) else process
+
+
 def _left(row: RowMapping, claim: Claim, connection: Connection) -> timedelta:
     if row["boot"] and row["boot"] == claim.process.boot:
         return timedelta(microseconds=row["expires_uptime"]) - timedelta(seconds=claim.uptime())

@@ -68,6 +68,6 @@ def make_app(console: Console, stopping: asyncio.Event, hub: Hub | None = None) 
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
-        if route.method == hdrs.METH_GET and route.needs is PUBLIC:  # whoever watches the console asks so, too
+        if route.method == hdrs.METH_GET and route.needs is PUBLIC:  # watchers ask so
             app.router.add_route(hdrs.METH_HEAD, route.path, guarded(route))
     return app

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -10,9 +11,11 @@ from sqlalchemy import Connection
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import find_batch
+from batch_issuer.ledger.leases import find_worker
 from batch_issuer.ledger.live import Live, live_figures
 from batch_issuer.ledger.requests import refused_requests
 from batch_issuer.ledger.runs import SENDING, Action, Run, makers_of, runs_of_batch
+from batch_issuer.processes import Process
 from batch_issuer.reports import OUTCOME_WORDS
 from batch_issuer.reports.figures import count_outcomes
 
@@ -41,6 +44,8 @@ class BatchState:
     retriable: int = 0
     """Requests that may be sent again under new ids."""
     makers: frozenset[str] = frozenset()
+    worker: Process | None = None
+    """The process that records or sends it now, also where that is a command somewhere."""
 
     @property
     def open_runs(self) -> tuple[Run, ...]:
@@ -65,8 +70,14 @@ class BatchState:
     @property
     def mark(self) -> str:
         """Changes where more than figures change: then the page is asked for anew."""
-        parts = (self.batch.stage, self.batch.finished_at, *(f"{run.run}{run.ended_at}" for run in self.runs))
-        return "-".join(parts)
+        runs = (f"{run.run}{run.ended_at}" for run in self.runs)
+        elsewhere = "elsewhere" if self.works_elsewhere else ""
+        return "-".join((self.batch.stage, self.batch.finished_at, elsewhere, *runs))
+
+    @property
+    def works_elsewhere(self) -> bool:
+        """Whether a process works on it that was not asked to by this console."""
+        return self.worker is not None and self.sending is None
 
     @property
     def rows(self) -> int:
@@ -80,7 +91,12 @@ class BatchState:
 
 
 def read_state(
-    connection: Connection, batch: str, known: Executed | None = None, *, is_exact: bool = True
+    connection: Connection,
+    batch: str,
+    *,
+    now: datetime,
+    known: Executed | None = None,
+    is_exact: bool = True,
 ) -> BatchState | None:
     """Read how a batch stands; what was looked at before is not looked at again.
 
@@ -101,6 +117,7 @@ def read_state(
         runs=runs,
         retriable=sum(record.is_retriable for record in refused_requests(connection, found.batch)),
         makers=makers_of(connection, batch),
+        worker=find_worker(connection, batch, now),
     )
 
 

@@ -36,7 +36,7 @@ def next_step(state: BatchState) -> NextStep:
         return NextStep(kind="", title="Pruned", text="Its files and details are gone; its figures are kept.")
     if batch.stage is BatchStage.REFUSED:
         return NextStep(kind="bad", title="Nothing was sent", text=_REFUSED, reason=_reason(state))
-    if state.sending is not None:
+    if state.sending is not None or state.worker is not None:
         return _under_way(state)
     if batch.stage is BatchStage.RECORDING:
         return NextStep(kind="wait", title="Not finished", text=_CUT_OFF, actions=(Action.RESUME,))
@@ -56,6 +56,10 @@ _RETRY: Final = "Retry sends those again that the server refused for certain, un
 
 
 def _under_way(state: BatchState) -> NextStep:
+    if state.sending is None and state.worker is not None:
+        where = f"process {state.worker.pid} on {state.worker.host}"
+        text = f"It is worked on by {where}: somebody started a command there. It can't be stopped here."
+        return NextStep(kind="wait", title="Worked on elsewhere", text=text)
     if state.batch.stage is BatchStage.RECORDING:
         return NextStep(kind="wait", title="Being checked and recorded", text="Nothing is sent yet.")
     text = "It is sent now. You may leave this page: the console goes on without it."

@@ -85,7 +85,7 @@ async def show_now(request: web.Request) -> web.Response:
 
 async def state_of(console: Console, batch: str) -> BatchState:
     """Read how a batch stands. Raises HTTPNotFound."""
-    state = await console.records.look(partial(read_state, batch=batch))
+    state = await console.records.look(partial(read_state, batch=batch, now=console.clock.now()))
     if state is None:
         raise web.HTTPNotFound(text="There is no such batch any more.")
     return state
@@ -104,7 +104,7 @@ def _facts(request: web.Request, state: BatchState) -> dict[str, Any]:
         "can_decide": visitor.has(Role.CHECKER) and visitor.user not in state.makers,
         "waits": _waits(console, state),
         "files": files_of(console, state.batch),
-        "is_open": bool(state.open_runs),
+        "is_open": bool(state.open_runs or state.worker),
         "ACTION_WORDS": ACTION_WORDS,
         "plain": plain,
         **figures(console, state),
@@ -215,13 +215,14 @@ class BatchReader:
             self._exact_from = perf_counter() + _SHARE * seconds
         part = environment().get_template("batch_figures.html.j2").render(figures(self._console, state))
         events = {"figures": part, "spoken": spoken(state), "changed": state.mark}
-        pause_seconds = _PAUSE_SECONDS if state.open_runs else _IDLE_SECONDS
+        pause_seconds = _PAUSE_SECONDS if state.open_runs or state.worker else _IDLE_SECONDS
         return News(events=events, pause_seconds=max(pause_seconds, _SHARE * seconds))
 
     def _look(self, connection: Connection) -> tuple[BatchState | None, float]:
         """Read in a thread, and tell what that took of a processor: waiting for others costs them nothing."""
         began, is_exact = thread_time(), perf_counter() >= self._exact_from
-        state = read_state(connection, self._batch, self._executed, is_exact=is_exact)
+        now = self._console.clock.now()
+        state = read_state(connection, self._batch, now=now, known=self._executed, is_exact=is_exact)
         return state, thread_time() - began
 
 
