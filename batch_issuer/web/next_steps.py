@@ -73,12 +73,10 @@ def _unfinished(state: BatchState, unsent: int) -> NextStep:
 
 
 def _waits(state: BatchState) -> NextStep:
-    count = state.live.waiting
-    requests = "1 request waits" if count == 1 else f"{count:,} requests wait"
     return NextStep(
         kind="wait",
         title="Waits for approval",
-        text=f"{requests} for a checker. Refresh asks the server how they stand.",
+        text="All that can be sent is sent. Refresh asks the server what checkers have decided.",
         actions=(Action.REFRESH, *((Action.RETRY,) if state.retriable else ())),
         reason=_reason(state),
     )

@@ -136,14 +136,13 @@ def server(start_sandbox: Callable[..., Server], terminal: Terminal) -> Server:
 def console(terminal: Terminal, shared_ledger: dict[str, str], server: Server) -> Console:
     assert server.url
     terminal.settings |= shared_ledger
-    opened = Console(terminal)
-    opened.add_user("mia", "maker", "viewer")
-    return opened
+    return Console(terminal)
 
 
 def test_a_server_that_is_killed_in_mid_run_finishes_it_when_it_is_started_again(
     server: Server, console: Console
 ) -> None:
+    console.add_user("mia", "maker")
     first = console.start()
     made = console.issue(CUSTOMERS, key="order 7")
     wait_for_posts(server, first, 10)
@@ -167,6 +166,7 @@ def test_a_server_that_is_killed_in_mid_run_finishes_it_when_it_is_started_again
 
 
 def test_a_server_that_is_stopped_ends_in_order_and_streams_with_it(server: Server, console: Console) -> None:
+    console.add_user("mia", "maker")
     process = console.start()
     made = console.issue(CUSTOMERS)
     wait_for_posts(server, process, 5)

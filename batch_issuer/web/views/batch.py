@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from time import perf_counter, thread_time
 from typing import Any, Final
@@ -17,6 +18,7 @@ from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.audit import Action as Audited
 from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.runs import SENDING, Action
+from batch_issuer.notices import age
 from batch_issuer.reports.files import REPORTS
 from batch_issuer.web.batch_state import BatchState, Executed, read_state
 from batch_issuer.web.console import Console, console_of
@@ -74,11 +76,15 @@ async def show_batch(request: web.Request) -> web.Response:
     return render(request, "batch.html.j2", **_facts(request, state))
 
 
-async def show_now(request: web.Request) -> web.Response:
-    """Show the part of the page that says what to do next."""
-    batch = await batch_of(request)
-    state = await state_of(console_of(request), batch.batch)
-    return render(request, "batch_now.html.j2", **_facts(request, state))
+def show_part(template: str) -> Handler:
+    """Return what shows a part of the page anew."""
+
+    async def show(request: web.Request) -> web.Response:
+        batch = await batch_of(request)
+        state = await state_of(console_of(request), batch.batch)
+        return render(request, template, **_facts(request, state))
+
+    return show
 
 
 async def state_of(console: Console, batch: str) -> BatchState:
@@ -100,12 +106,21 @@ def _facts(request: web.Request, state: BatchState) -> dict[str, Any]:
         "step": step,
         "actions": [action for action in step.actions if allowed.get(action) and not state.is_open(action)],
         "can_decide": visitor.has(Role.CHECKER) and visitor.user not in state.makers,
+        "waits": _waits(console, state),
         "files": files_of(console, state.batch),
         "is_open": bool(state.open_runs),
         "ACTION_WORDS": ACTION_WORDS,
         "plain": plain,
         **figures(console, state),
     }
+
+
+def _waits(console: Console, state: BatchState) -> str:
+    """Say how long the oldest approval has been pending, where one is."""
+    since = state.live.waiting_since
+    if not since or state.batch.pruned_at:
+        return ""
+    return age(console.clock.now() - datetime.fromisoformat(since))
 
 
 ACTION_WORDS: Final = {
@@ -225,7 +240,8 @@ def spoken(state: BatchState) -> str:
 
 ROUTES: Final = (
     get("/batches/{batch}", show_batch),
-    get("/batches/{batch}/now", show_now),
+    get("/batches/{batch}/now", show_part("batch_now.html.j2")),
+    get("/batches/{batch}/more", show_part("batch_more.html.j2")),
     get("/batches/{batch}/events", follow),
     get("/batches/{batch}/files/{name}", send_file, ANYONE),
     post("/batches/{batch}/resume", act(Action.RESUME), MAKER),
