@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import schemathesis
 
 from batch_issuer.accounts import Role
 from batch_issuer.ledger import BatchStage
@@ -188,7 +189,7 @@ async def test_the_document_names_every_operation_and_needs_no_token(site: Site)
     told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
     served = {(route.method, route.path) for route in ROUTES if route.path != "/api/openapi.json"}
     assert told == served == {(one.method, one.path) for one in OPERATIONS}
-    assert document["openapi"] == "3.1.0"
+    schemathesis.openapi.from_dict(document).validate()
 
 
 async def test_no_secret_is_in_any_answer(site: Site, world: World) -> None:

@@ -25,9 +25,9 @@ Cursor = Annotated[
 
 
 class Answer(BaseModel):
-    """What a caller gets. An empty text means: not yet, or left out."""
+    """What a caller gets; there may be more in it some day. An empty text means: not yet, or left out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class RunState(StrEnum):

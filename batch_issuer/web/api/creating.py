@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from aiohttp import web
 from multidict import MultiDict
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from batch_issuer.acceptance import IssueOptions, OnInvalid
 from batch_issuer.intake import COLUMNS, GROUP_COLUMNS, parse_mapping
@@ -89,9 +89,8 @@ class IssueQuery(Given):
 class KeyHeaders(Given):
     """The header by which a caller may ask again without creating twice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
-    key: Annotated[str, StringConstraints(pattern=_KEY)] = Field(
-        "",
+    key: Annotated[str, StringConstraints(pattern=_KEY)] | None = Field(
+        None,
         alias=KEY_HEADER,
         description="1 to 128 printable characters that stand for this batch: the same key with the same "
         "content and options answers with the run that was started first.",
