@@ -39,7 +39,7 @@ def sample_sheet(path: Path, options: SheetOptions, limits: Limits, *, name: str
     found: list[tuple[int, tuple[str, ...]]] = []
     refusal = ""
     try:
-        for block in islice(sheet.blocks(), 1):
+        for block in islice(sheet.blocks(), 1 if rows else 0):
             first = zip(block.numbers[:rows], block.cells[:rows], strict=True)
             found = [(number, tuple(cells)) for number, cells in first]
     except (InputRefused, UsageError) as exc:

@@ -285,7 +285,7 @@ uploads = Table(
     _text("user"),
     _text("file_name"),
     _text("kind"),
-    _count("size"),
+    Column("size", BigInteger, nullable=False, server_default="0"),
     _text("sha256"),
     _text("created_at"),
     _text("options"),

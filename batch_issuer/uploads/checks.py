@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.clock import Clock
 from batch_issuer.errors import BatchIssuerError, InputRefused, OutputNotWritable, UsageError
 from batch_issuer.gateway import normal_url
@@ -28,11 +29,16 @@ from batch_issuer.uploads.checked import Checked
 from batch_issuer.uploads.checking import Check
 from batch_issuer.uploads.choices import Choices
 from batch_issuer.uploads.folders import UploadFolder
-from batch_issuer.uploads.progress import CheckProgress, Stopped
+from batch_issuer.uploads.progress import CheckProgress, CheckStage, Stopped
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 2
+_BOOK_SECONDS: Final = 600
+"""So long what was found out of badges need not be asked again, where a file is checked again."""
+_NO_ROOM: Final = (
+    "the console can't write to its disk now: tell an admin of the console, and check the file again later"
+)
 _FAULT: Final = "the check ended in a fault of the program; the server's log says more. Check the file again"
 _DECISIVE: Final = (
     *("base_url", "org_id", "badge_meta_id", "owner_type", "reference_id", "issue_event_date"),
@@ -51,6 +57,14 @@ class _UnderWay:
     progress: CheckProgress
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What was found out of the badges of an upload, and when."""
+
+    book: BadgeBook
+    at: float
+
+
 class Checks:
     """The checks of a server."""
 
@@ -60,6 +74,7 @@ class Checks:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._under_way: dict[str, _UnderWay] = {}
         self._trouble: dict[str, str] = {}
+        self._books: dict[str, _Known] = {}
 
     def start(self, upload: str) -> None:
         """Begin to check an upload, unless that is under way."""
@@ -87,10 +102,12 @@ class Checks:
             await asyncio.wait({found.task})
 
     async def stop(self, upload: str) -> None:
-        """End a check: when this returns nothing reads or writes the files of the upload any more."""
+        """End a check: when this returns nothing writes the files of the upload any more."""
         found = self._under_way.get(upload)
         if found is not None:
             found.progress.stop()
+            if found.progress.stage is not CheckStage.READS:  # a thread that reads hears of it by itself
+                found.task.cancel()
             await asyncio.wait({found.task})
         self._trouble.pop(upload, None)
 
@@ -124,6 +141,7 @@ class Checks:
                 folder=UploadFolder.of(self._settings.output, upload_id),
                 settings=self._settings,
                 progress=progress,
+                book=self._known_book(upload_id),
             )
             began = self._clock.uptime()
             checked = await self._run(check)
@@ -136,11 +154,20 @@ class Checks:
         fingerprint = fingerprint_of(check.upload, check.corrections, check.settings)
         at = self._clock.timestamp()
         try:
-            return await check.run(Checked(fingerprint=fingerprint, checked_at=at))
+            checked, book = await check.run(Checked(fingerprint=fingerprint, checked_at=at))
         except OutputNotWritable:  # another try may find room
             raise
         except (InputRefused, UsageError) as exc:
             return Checked.failed(str(exc), fingerprint=fingerprint, at=at)
+        if book is not check.book and not book.warning:
+            self._books[check.upload.upload] = _Known(book=book, at=self._clock.uptime())
+        return checked
+
+    def _known_book(self, upload: str) -> BadgeBook | None:
+        oldest = self._clock.uptime() - _BOOK_SECONDS
+        self._books = {name: known for name, known in self._books.items() if known.at > oldest}
+        known = self._books.get(upload)
+        return None if known is None else replace(known.book, today=self._clock.now())
 
     async def _same_content(self, checked: Checked) -> str:
         settings = self._settings
@@ -161,8 +188,10 @@ class Checks:
             if exc is None or isinstance(exc, Stopped):
                 return
             is_told = isinstance(exc, BatchIssuerError)
-            self._trouble[upload] = str(exc) if is_told else _FAULT
-            log.error("upload not checked", extra={"upload": upload}, exc_info=None if is_told else exc)
+            has_room = not isinstance(exc, OutputNotWritable)
+            self._trouble[upload] = _FAULT if not is_told else str(exc) if has_room else _NO_ROOM
+            fields = {"upload": upload, "reason": str(exc) if is_told else type(exc).__name__}
+            log.error("upload not checked", extra=fields, exc_info=None if is_told else exc)
 
 
 def fingerprint_of(upload: Upload, corrections: Sequence[Correction], settings: Settings) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from batch_issuer.errors import InputRefused, OutputNotWritable
-from batch_issuer.intake.kinds import is_workbook, open_sheet
-from batch_issuer.intake.sheets import Limits, Sheet, SheetOptions
+from batch_issuer.intake.kinds import is_workbook
 from batch_issuer.reports.files import sync_folder
 
 UPLOADS: Final = ".uploads"
@@ -90,8 +89,8 @@ class Incoming:
         except OSError as exc:
             raise self._not_written(exc) from exc
 
-    def finish(self, limits: Limits) -> tuple[str, Sheet]:
-        """Make the file durable, and say what kind of spreadsheet it is. Raises InputRefused for others."""
+    def finish(self) -> str:
+        """Make the file durable, and say of which kind it is. Raises InputRefused for one without content."""
         if not self.size:
             raise InputRefused(f"{self._name} is empty")
         try:
@@ -100,12 +99,12 @@ class Incoming:
             self._file.close()
             incoming = self._folder.path / _INCOMING
             kind = "xlsx" if is_workbook(incoming) else "csv"
-            place = incoming.rename(self._folder.path / (_WORKBOOK if kind == "xlsx" else _TEXT))
+            incoming.rename(self._folder.path / (_WORKBOOK if kind == "xlsx" else _TEXT))
             sync_folder(self._folder.path)
             sync_folder(self._folder.path.parent)
         except OSError as exc:
             raise self._not_written(exc) from exc
-        return kind, open_sheet(place, SheetOptions(), limits, name=self._name)
+        return kind
 
     def discard(self) -> None:
         """Remove what came: it is no upload."""
@@ -115,3 +114,10 @@ class Incoming:
     def _not_written(self, exc: OSError) -> OutputNotWritable:
         reason = "the disk is full" if exc.errno in _NO_ROOM else exc.strerror
         return OutputNotWritable(self._folder.path.parent.parent, reason)
+
+
+def remove_unknown(output: Path, known: set[str], before: float) -> None:
+    """Remove folders that are as old as an upload that is removed, and belong to none."""
+    for folder in (output / UPLOADS).glob("*"):
+        if folder.name not in known and folder.stat().st_mtime < before:
+            UploadFolder(path=folder).remove()

@@ -3,10 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from batch_issuer.intake import COLUMNS
 from batch_issuer.intake.columns import REQUIRED, by_name, normal_title
 from batch_issuer.intake.sampling import SheetSample
+
+_REMEMBERED: Final = 500
+"""Longer titles are no titles."""
 
 
 class Meaning(StrEnum):
@@ -76,5 +80,7 @@ def recalled_mapping(titles: Sequence[str], remembered: Mapping[str, str]) -> di
 def to_remember(titles: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
     """Say what is to be remembered of what was chosen for columns; headers that mean none are forgotten."""
     meant = {normal_title(title): column for column, title in chosen.items() if title}
-    others = {title for title in map(normal_title, titles) if not by_name(title)}
+    others = {
+        title for title in map(normal_title, titles) if not by_name(title) and len(title) <= _REMEMBERED
+    }
     return {title: meant.get(title, "") for title in others}

@@ -1,7 +1,7 @@
 """The uploads of a server: received, looked at, checked in the background, corrected, and issued."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -11,8 +11,8 @@ from typing import Final
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.clock import Clock, format_instant
 from batch_issuer.errors import InputRefused, UsageError
-from batch_issuer.intake import GROUP_COLUMNS, Limits
-from batch_issuer.intake.columns import mapping_to, normal_title, titles_of
+from batch_issuer.intake import GROUP_COLUMNS, Limits, SheetOptions
+from batch_issuer.intake.columns import mapping_to, normal_title
 from batch_issuer.intake.corrected import WRITTEN_AS
 from batch_issuer.intake.sampling import SheetSample, sample_sheet
 from batch_issuer.ledger.records import Records
@@ -39,7 +39,7 @@ from batch_issuer.tasks import see_through
 from batch_issuer.uploads.checked import Checked
 from batch_issuer.uploads.checks import Checks
 from batch_issuer.uploads.choices import Choices
-from batch_issuer.uploads.folders import UPLOADS, Incoming, UploadFolder
+from batch_issuer.uploads.folders import Incoming, UploadFolder, remove_unknown
 from batch_issuer.uploads.names import clean_name, is_upload_id, make_upload_id
 from batch_issuer.uploads.problem_file import (
     ProblemPage,
@@ -49,11 +49,12 @@ from batch_issuer.uploads.problem_file import (
     find_problems,
 )
 from batch_issuer.uploads.progress import CheckProgress
+from batch_issuer.uploads.receiving import write_all
 from batch_issuer.uploads.sampling import Sample, recalled_mapping, to_remember, understand
 
 PASTED: Final = "pasted cells"
 _SAMPLE_ROWS: Final = 5
-_WRITTEN_AT_ONCE: Final = 1 << 20
+_LOOKED_AT_ONCE: Final = 2
 _KEPT: Final = timedelta(days=7)
 _CLEANED_EVERY: Final = timedelta(days=1)
 
@@ -66,6 +67,7 @@ class Uploads:
         self._records, self._settings, self._clock = records, settings, clock
         self._checks = Checks(records, settings, clock)
         self._cleaned_at = clock.now()
+        self._looking = asyncio.Semaphore(_LOOKED_AT_ONCE)
 
     async def receive(self, parts: AsyncIterator[bytes], *, file_name: str, user: str) -> Upload:
         """Write a file to the disk as it comes, and record it once it is durable and a spreadsheet.
@@ -79,9 +81,9 @@ class Uploads:
             Incoming, self._folder(upload_id), name=name, max_bytes=self._settings.max_file_bytes
         )
         try:
-            await _write_all(parts, incoming)
-            kind, sheet = await see_through(asyncio.to_thread(incoming.finish, self._limits))
-            titles = titles_of(await see_through(asyncio.to_thread(sheet.header)))
+            await write_all(parts, incoming)
+            kind = await see_through(asyncio.to_thread(incoming.finish))
+            titles = await self._titles(upload_id, name)
             upload = Upload(
                 upload=upload_id,
                 user=user,
@@ -134,13 +136,13 @@ class Uploads:
         old = await self._records.read(uploads_before, format_instant(before))
         removed = [await self.remove(upload) for upload in old]
         known = await self._records.read(known_uploads)
-        await asyncio.to_thread(_remove_unknown, self._settings.output, known, before.timestamp())
+        await asyncio.to_thread(remove_unknown, self._settings.output, known, before.timestamp())
         return sum(removed)
 
-    async def sample(self, upload: Upload) -> Sample:
+    async def sample(self, upload: Upload, *, rows: int = _SAMPLE_ROWS) -> Sample:
         """Show how a file begins and what its headers mean; what is wrong with it is told in words."""
         choices = Choices.of(upload)
-        sheet = await self._look_at(upload, choices)
+        sheet = await self._look_at(upload, choices, rows=rows)
         given = {name for name in GROUP_COLUMNS if getattr(self._settings, name)}
         return understand(
             sheet,
@@ -255,23 +257,30 @@ class Uploads:
     def _folder(self, upload: str) -> UploadFolder:
         return UploadFolder.of(self._settings.output, upload)
 
-    async def _look_at(self, upload: Upload, choices: Choices) -> SheetSample:
-        return await asyncio.to_thread(
-            sample_sheet,
-            self._folder(upload.upload).original,
-            choices.sheet_options,
-            self._limits,
-            name=upload.file_name,
-            rows=_SAMPLE_ROWS,
-        )
+    async def _look_at(self, upload: Upload, choices: Choices, *, rows: int = 0) -> SheetSample:
+        folder, how = self._folder(upload.upload), choices.sheet_options
+        return await self._look(folder, how, name=upload.file_name, rows=rows)
+
+    async def _look(self, folder: UploadFolder, how: SheetOptions, *, name: str, rows: int) -> SheetSample:
+        """Look at how a file begins; some at once, for the texts of a workbook may take much memory."""
+        async with self._looking:
+            work = asyncio.to_thread(sample_sheet, folder.original, how, self._limits, name=name, rows=rows)
+            return await see_through(work)
+
+    async def _titles(self, upload: str, name: str) -> tuple[str, ...]:
+        """Read the header of a file that has just come. Raises InputRefused where it is no spreadsheet."""
+        sheet = await self._look(self._folder(upload), SheetOptions(), name=name, rows=0)
+        if sheet.refusal:
+            raise InputRefused(sheet.refusal)
+        return sheet.titles
 
     async def _map(self, upload: Upload, columns: Mapping[str, str], sheet: SheetSample) -> dict[str, str]:
-        _refuse_unknown(columns, sheet)
+        _refuse_unclear(columns, sheet)
         meant, at = to_remember(sheet.titles, columns), self._clock.timestamp()
         await self._records.write(remember_columns, meant, user=upload.user, at=at)
         return mapping_to(sheet.titles, columns)
 
-    async def _recall(self, titles: list[str] | tuple[str, ...]) -> dict[str, str]:
+    async def _recall(self, titles: Sequence[str]) -> dict[str, str]:
         remembered = await self._records.read(recall_columns, {*map(normal_title, titles)})
         return recalled_mapping(titles, remembered)
 
@@ -292,21 +301,15 @@ async def open_uploads(records: Records, settings: Settings, clock: Clock) -> As
         await uploads.close()
 
 
-async def _write_all(parts: AsyncIterator[bytes], incoming: Incoming) -> None:
-    """Write parts as they come, about a megabyte at a time."""
-    waiting = bytearray()
-    async for part in parts:
-        waiting += part
-        if len(waiting) >= _WRITTEN_AT_ONCE:
-            await see_through(asyncio.to_thread(incoming.write, bytes(waiting)))
-            waiting.clear()
-    await see_through(asyncio.to_thread(incoming.write, bytes(waiting)))
-
-
-def _refuse_unknown(columns: Mapping[str, str], sheet: SheetSample) -> None:
+def _refuse_unclear(columns: Mapping[str, str], sheet: SheetSample) -> None:
+    # a browser may write line breaks inside a header otherwise
+    known, taken = {*map(normal_title, sheet.titles)}, dict[str, str]()
     for column, title in columns.items():
-        if title and title not in sheet.titles:
+        if title and normal_title(title) not in known:
             raise UsageError(f"the file has no header {title!r} to take {column} from; look at it again")
+        other = taken.setdefault(normal_title(title), column) if title else column
+        if other != column:
+            raise UsageError(f"the header {title!r} is chosen for {other} and for {column}; choose another")
 
 
 def _refuse_unstorable(value: str, most: int) -> None:
@@ -314,10 +317,3 @@ def _refuse_unstorable(value: str, most: int) -> None:
         raise UsageError(f"a cell may hold {most:,} characters at most")
     if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
         raise UsageError("what was typed holds a character that no cell can hold; type it again")
-
-
-def _remove_unknown(output: Path, known: set[str], before: float) -> None:
-    """Remove folders that are as old as an upload that is removed, and belong to none."""
-    for folder in (output / UPLOADS).glob("*"):
-        if folder.name not in known and folder.stat().st_mtime < before:
-            UploadFolder(path=folder).remove()

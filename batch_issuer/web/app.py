@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from batch_issuer.web import api
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
@@ -68,4 +68,6 @@ def make_app(console: Console, stopping: asyncio.Event, hub: Hub | None = None) 
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
+        if route.method == hdrs.METH_GET and route.needs is PUBLIC:  # watchers ask so
+            app.router.add_route(hdrs.METH_HEAD, route.path, guarded(route))
     return app

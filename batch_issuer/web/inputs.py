@@ -10,7 +10,10 @@ from batch_issuer.ledger import Batch
 
 
 def source_of(batch: Batch, folder: Path) -> Source | None:
-    """Open the copy, which may wait for the disk; None where it is gone, or no longer what it was."""
+    """Open the copy, which may wait for the disk; None where it is gone, or can't be read any more.
+
+    Invalid rows are shown as they were read: without it they lack their ids.
+    """
     path = copy_in(folder)
     if not path.is_file():
         return None

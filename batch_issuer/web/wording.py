@@ -16,7 +16,7 @@ ROLE_WORDS: Final = {
     Role.ADMIN: "looks after users, and reads the audit log",
 }
 _INSTEAD: Final = (
-    (re.compile(r",? or add --map \"[^\"]*\""), ", or choose the header for it under Columns"),
+    (re.compile(r",? or add --map \".*\"$", re.DOTALL), ", or choose the header for it under Columns"),
     (re.compile(r"leave --delimiter out"), "let the separator be found out"),
     (re.compile(r"--sheet NAME reads another than the first"), "another one can be chosen under Columns"),
     (
@@ -31,7 +31,6 @@ _INSTEAD: Final = (
     (re.compile(r"--max-invalid '([^']*)'"), r"the limit of invalid rows, '\1'"),
     (re.compile(r"--encoding"), "the encoding"),
     (re.compile(r"--delimiter"), "the separator"),
-    (re.compile(r"Rename it,,? or choose"), "Rename it, or choose"),
 )
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +184,48 @@ async def test_the_event_loop_goes_on_while_a_file_is_checked(desk: Desk) -> Non
         await asyncio.sleep(0)
         turns += 1
     assert turns > 100
+
+
+async def test_badges_are_not_asked_again_for_a_file_that_is_checked_again(desk: Desk) -> None:
+    upload = await desk.bring(
+        "customer_id,badge\n" + "".join(f"{n},{BADGES[n]}\n" for n in range(1, 6)) + "x,\n"
+    )
+    await desk.check(upload)
+    asked = desk.world.sandbox.calls.total()
+    await desk.uploads.correct(upload, row=7, position=0, value="7")
+    await desk.uploads.correct(upload, row=7, position=1, value=BADGES[1])
+    checked = await desk.check(upload)
+    assert checked.customers == 6
+    assert len(checked.badges) == 5
+    assert desk.world.sandbox.calls.total() == asked
+    desk.world.time.instant += timedelta(minutes=11)
+    upload = await desk.uploads.choose(upload, Choices(values={"issue_event_date": "2026-03-08"}))
+    await desk.check(upload)
+    assert desk.world.sandbox.calls.total() == 2 * asked
+
+
+async def test_a_disk_that_fails_is_told_and_another_check_may_do(desk: Desk) -> None:
+    upload = await desk.bring(customers(3))
+    in_the_way = desk.world.output / ".uploads" / upload.upload / ".problems.arrow.part"
+    in_the_way.mkdir()
+    desk.uploads.check(upload)
+    await desk.uploads.wait(upload)
+    told = desk.uploads.trouble(upload)
+    assert "can't write to its disk" in told
+    assert str(desk.world.output) not in told
+    assert await desk.uploads.checked(upload) is None
+    in_the_way.rmdir()
+    assert (await desk.check(upload)).customers == 3
+
+
+async def test_a_slow_look_up_holds_nobody_who_changes_the_file(tmp_path: Path) -> None:
+    async with open_world(tmp_path, rate=1) as world, desk_at(world) as desk:
+        upload = await desk.bring("customer_id,badge\n" + "".join(f"{n},{BADGES[n]}\n" for n in range(1, 9)))
+        desk.uploads.check(upload)
+        progress = desk.uploads.progress(upload)
+        assert progress is not None
+        while progress.stage is not CheckStage.LOOKS_UP:  # noqa: ASYNC110 - a thread reads
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            assert await desk.uploads.remove(upload.upload)
+        assert desk.folders() == []

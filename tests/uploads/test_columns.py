@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from batch_issuer.errors import UsageError
 from batch_issuer.uploads import Choices, Meaning
 from tests.intake.workbooks import save
 from tests.pipeline.world import BADGES
@@ -88,3 +91,28 @@ async def test_our_own_rejects_file_is_understood_by_its_real_titles(desk: Desk)
     sample = await desk.uploads.sample(upload)
     assert sample.sheet.titles == ("row", "problem", "=note", "customer_id", "badge")
     assert (await desk.check(upload)).customers == 1
+
+
+async def test_a_header_of_several_lines_is_chosen_however_a_browser_writes_it(desk: Desk) -> None:
+    upload = await desk.bring(f'"Member\nNo",badge\n700000001,{BADGES[0]}\n')
+    upload = await desk.uploads.choose(
+        upload, Choices(columns={"customer_id": "Member\r\nNo", "badge_meta_id": "badge"})
+    )
+    assert (await desk.check(upload)).customers == 1
+
+
+async def test_one_header_is_not_taken_for_two_columns(desk: Desk) -> None:
+    upload = await desk.bring(ODD)
+    with pytest.raises(UsageError, match="chosen for customer_id and for badge_meta_id"):
+        await desk.uploads.choose(upload, Choices(columns={"customer_id": "Award", "badge_meta_id": "Award"}))
+
+
+async def test_a_title_that_is_none_is_not_remembered(desk: Desk) -> None:
+    long = "m" * 3_000
+    upload = await desk.bring(f"{long},badge\n700000001,{BADGES[0]}\n")
+    upload = await desk.uploads.choose(
+        upload, Choices(columns={"customer_id": long, "badge_meta_id": "badge"})
+    )
+    assert (await desk.check(upload)).customers == 1
+    again = await desk.bring(f"{long},badge\n700000001,{BADGES[0]}\n")
+    assert (await desk.uploads.sample(again)).missing == ("customer_id",)

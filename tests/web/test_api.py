@@ -3,13 +3,19 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from batch_issuer.accounts import Role
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.ledger.audit import Action, Via, list_entries
+from batch_issuer.ledger.runs import Action as Activity
+from batch_issuer.ledger.runs import Run
+from batch_issuer.runs import RunProgress
+from batch_issuer.web.api.answers import RunAnswer
 from tests.intake.workbooks import save
 from tests.pipeline.world import BADGES, World, customers, open_world, read_csv
 from tests.web.callers import Caller, caller
@@ -55,6 +61,19 @@ async def test_a_file_is_issued_and_followed_to_its_batch(site: Site, world: Wor
     (listed,) = (await maker.get("/api/batches")).json["batches"]
     assert (listed["batch"], listed["issued_by"]) == (ended["batch"], "maker-system")
     assert (len(world.sandbox.requests), listed["counts"]) == (3, {"pending": 7})
+
+
+async def test_a_run_tells_how_far_it_is() -> None:
+    run = Run(run="0" * 16, action=Activity.ISSUE, user="ada", via=Via.API, made_at="2026-03-02T10:15:00Z")
+    waiting, working = RunProgress(), RunProgress(is_waiting=False, checked=500, planned=5, at_rest=2)
+    ended = replace(run, ended_at="2026-03-02T10:16:00Z", exit_code=ExitCode.DONE)
+    told = [
+        RunAnswer.of(one, progress, message="").model_dump(mode="json")
+        for one, progress in ((run, waiting), (run, working), (ended, working), (run, None))
+    ]
+    assert [one["state"] for one in told] == ["waits", "under_way", "ended", "waits"]
+    assert told[1]["progress"] == {"rows_checked": 500, "requests_planned": 5, "requests_at_rest": 2}
+    assert (told[2]["progress"], told[2]["exit_code"]) == (None, 0)
 
 
 async def test_a_form_brings_the_file_and_its_options_in_any_order(site: Site) -> None:
@@ -170,6 +189,8 @@ async def test_nobody_approves_a_batch_of_their_own(site: Site) -> None:
     batch = await both.issued(customers(2))
     reply = await both.post(f"/api/batches/{batch}/approve", json={"message": "fine"})
     assert (reply.status, "ask another checker" in reply.detail) == (403, True)
+    (refused,) = await site.console.records.read(list_entries, action=Action.ACCESS_REFUSED)
+    assert (refused.user, refused.about, refused.detail["why"]) == (both.user, batch, "their own batch")
     assert await figures(both, batch) == {"pending": 2}
 
 
@@ -179,6 +200,35 @@ async def test_a_maker_follows_up_a_batch(site: Site, action: str) -> None:
     batch = await maker.issued(customers(2))
     ended = await maker.ended(await maker.post(f"/api/batches/{batch}/{action}"))
     assert (ended["action"], ended["batch"], ended["exit_code"]) == (action, batch, 0)
+
+
+async def test_a_run_that_is_stopped_ends_in_order_and_is_resumed(site: Site, world: World) -> None:
+    maker = await caller(site, Role.MAKER)
+    started = await maker.create(customers(1_200))
+    await until_sending(site, started.json["run"])
+    stopped = await maker.post(f"{started.headers['Location']}/stop")
+    assert (stopped.status, stopped.json["run"]) == (202, started.json["run"])
+    ended = await maker.ended(started)
+    assert (ended["exit_code"], 0 < len(world.sandbox.requests) < 400) == (5, True)
+    await maker.ended(await maker.post(f"/api/batches/{ended['batch']}/resume"))
+    assert await figures(maker, ended["batch"]) == {"pending": 1_200}
+    assert len(world.sandbox.requests) == 400
+    assert (await maker.post(f"{started.headers['Location']}/stop")).status == 202
+
+
+async def until_sending(site: Site, run: str) -> None:
+    async with asyncio.timeout(30):
+        while not getattr(site.console.runs.progress(run), "at_rest", 0):  # noqa: ASYNC110 - it sends no event
+            await asyncio.sleep(0)
+
+
+async def test_what_does_not_send_can_not_be_stopped(site: Site) -> None:
+    maker = await caller(site, Role.MAKER)
+    batch = await maker.issued(customers(2))
+    refreshed = await maker.post(f"/api/batches/{batch}/refresh")
+    reply = await maker.post(f"{refreshed.headers['Location']}/stop")
+    assert (reply.status, "can't be stopped" in reply.detail) == (409, True)
+    await maker.ended(refreshed)
 
 
 async def test_every_step_of_a_system_is_in_the_audit_log(site: Site) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +11,13 @@ import pytest
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.audit import Action, Via, list_entries
 from batch_issuer.web.patience import Patience
-from batch_issuer.web.serving import listening
 from tests.pipeline.world import World, customers
-from tests.web.callers import Caller, Reply, caller, stranger
-from tests.web.site import HAND, Site
+from tests.web.callers import Reply, caller, stranger
+from tests.web.site import HAND, Site, open_site
 
 CSV = {"Content-Type": "text/csv"}
 JSON = {"Content-Type": "application/json"}
-HURRIED = Patience(seconds=0.05, bytes_a_second=1_000_000)
+HURRIED = Patience(seconds=0.05, bytes_a_second=10**12)
 
 
 def problem(reply: Reply) -> dict[str, Any]:
@@ -136,13 +133,6 @@ async def test_an_option_that_can_not_be_meant_is_refused(site: Site, world: Wor
     assert nothing_is_left(world)
 
 
-@asynccontextmanager
-async def with_limits(site: Site, system: Caller, **limits: Any) -> AsyncIterator[Caller]:
-    """Open the same console at another address, with other limits."""
-    async with listening(replace(site.console, **limits), asyncio.Event()) as url:
-        yield replace(system, site=replace(site, url=url))
-
-
 async def refusals(site: Site) -> list[str]:
     entries = await site.console.records.read(list_entries, action=Action.REQUEST_REFUSED, limit=50)
     return [str(entry.detail["why"]) for entry in entries]
@@ -151,37 +141,57 @@ async def refusals(site: Site) -> list[str]:
 async def creeping() -> AsyncIterator[bytes]:
     """Send a little, and then nothing for long."""
     yield b"customer_id,badge_meta_id\n"
-    await asyncio.sleep(0.5)
-    yield b"1,2\n"
+    await asyncio.Event().wait()
 
 
 async def trickling() -> AsyncIterator[bytes]:
     """Send all the time, and hardly anything."""
-    for _ in range(1_000):
+    while True:
         yield b"1"
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("parts", [creeping, trickling])
-async def test_a_file_that_comes_too_slowly_is_refused(site: Site, world: World, parts: Any) -> None:
-    maker = await caller(site, Role.MAKER)
-    async with with_limits(site, maker, patience=HURRIED) as hurried:
-        reply = await hurried.post("/api/batches", data=parts(), headers=CSV)
-    assert "too slowly" in problem(reply)["detail"]
-    assert reply.status == 408
-    assert nothing_is_left(world)
-    assert len(await refusals(site)) == 1
+async def test_a_file_that_comes_too_slowly_is_refused(world: World, parts: Any) -> None:
+    async with open_site(world.settings(), world.time.clock(), patience=HURRIED) as site:
+        maker = await caller(site, Role.MAKER)
+        reply = await maker.post("/api/batches", data=parts(), headers=CSV)
+        assert "too slowly" in problem(reply)["detail"]
+        assert reply.status == 408
+        assert nothing_is_left(world)
+        assert len(await refusals(site)) == 1
 
 
-async def test_a_file_that_is_too_large_is_refused(site: Site, world: World) -> None:
+async def test_a_file_that_is_too_large_is_refused(world: World) -> None:
+    world.overrides["max_file_bytes"] = 100_000
+    async with open_site(world.settings(), world.time.clock()) as site:
+        maker = await caller(site, Role.MAKER)
+        reply = await maker.create(customers(20_000))
+        assert "MAX_FILE_BYTES" in problem(reply)["detail"]
+        assert reply.status == 413
+        assert nothing_is_left(world)
+        assert len(await refusals(site)) == 1
+
+
+async def test_a_file_whose_sender_goes_away_is_not_kept(site: Site, world: World) -> None:
     maker = await caller(site, Role.MAKER)
-    settings = site.console.settings.model_copy(update={"max_file_bytes": 100_000})
-    async with with_limits(site, maker, settings=settings) as limited:
-        reply = await limited.create(customers(20_000))
-    assert "MAX_FILE_BYTES" in problem(reply)["detail"]
-    assert reply.status == 413
-    assert nothing_is_left(world)
-    assert len(await refusals(site)) == 1
+    host, port = site.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = [
+        "POST /api/batches HTTP/1.1",
+        f"Host: {host}:{port}",
+        f"Authorization: {maker.http.headers['Authorization']}",
+        "Content-Type: text/csv",
+        "Content-Length: 100000",
+    ]
+    writer.write("\r\n".join([*head, "", customers(10)]).encode())
+    async with asyncio.timeout(10):
+        while nothing_is_left(world):  # noqa: ASYNC110 - a folder sends no event
+            await asyncio.sleep(0)
+        writer.close()
+        while not nothing_is_left(world):  # noqa: ASYNC110 - a folder sends no event
+            await asyncio.sleep(0)
+    assert (await maker.get("/api/batches")).json["batches"] == []
 
 
 BOUNDARY = {"Content-Type": "multipart/form-data; boundary=b"}

@@ -76,6 +76,13 @@ async def test_a_form_that_another_site_sends_does_nothing(site: Site) -> None:
     assert (await browser.get("/", follow=False)).status == 200
 
 
+async def test_whoever_watches_the_console_may_ask_for_the_head_alone(site: Site) -> None:
+    browser = await site.browser()
+    for path in ("/health/live", "/health/ready", "/sign-in"):
+        page = await browser.send("HEAD", path)
+        assert (page.status, page.text) in {(200, ""), (303, "")}, path
+
+
 async def test_static_files_are_known_by_name_alone(site: Site) -> None:
     browser = await site.browser()
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/vendor"):

@@ -1,6 +1,7 @@
 """The whole way of a batch in a browser without scripts: bring, choose, correct, plan, confirm."""
 
 import asyncio
+import io
 import re
 from collections.abc import Callable
 from datetime import date
@@ -35,7 +36,7 @@ async def bring(browser: Browser, content: str | bytes, name: str = "customers.c
     form = aiohttp.FormData()
     form.add_field("csrf", browser.last.csrf if browser.last else "")
     data = content.encode() if isinstance(content, str) else content
-    form.add_field("file", data, filename=name, content_type="application/octet-stream")
+    form.add_field("file", io.BytesIO(data), filename=name, content_type="application/octet-stream")
     return await browser.send("POST", "/uploads", data=form(), **options)
 
 
@@ -155,6 +156,50 @@ async def test_a_bad_file_is_corrected_cell_by_cell(site: Site, maker: Browser) 
     plan = await after_check(maker, site, where)
     assert plan.path == f"{where}/plan"
     assert "customers 3" in plan.words
+
+
+async def test_the_page_of_a_check_tells_how_far_it_is_and_leads_on(site: Site, maker: Browser) -> None:
+    where = await start(maker, customers(60_000))
+    page = await maker.get(f"{where}/columns")
+    await maker.post(f"{where}/columns", dict(selected(page)))
+    whole = await maker.get(f"{where}/check", follow=False)
+    assert whole.status == 200
+    assert "You may leave it: the check goes on without it" in whole.words
+    assert '<noscript><meta http-equiv="refresh"' in whole.text
+    part = await maker.get(f"{where}/check", headers={"HX-Request": "true"})
+    assert part.status == 200
+    assert "<html" not in part.text
+    assert f'hx-get="{where}/check"' in part.text
+    await after_check(maker, site, where)
+    over = await maker.get(f"{where}/check", headers={"HX-Request": "true"})
+    assert over.headers["HX-Redirect"] == f"{where}/plan"
+
+
+async def test_a_check_that_failed_says_why_and_can_be_tried_again(
+    site: Site, maker: Browser, world: World
+) -> None:
+    where = await start(maker, customers(3))
+    in_the_way = world.output / ".uploads" / where.rpartition("/")[2] / ".problems.arrow.part"
+    in_the_way.mkdir()
+    page = await check(maker, site, where)
+    assert page.path == f"{where}/check"
+    assert "can't write to its disk now" in page.words
+    assert "refresh" not in page.text
+    in_the_way.rmdir()
+    await maker.post(f"{where}/check")
+    assert (await after_check(maker, site, where)).path == f"{where}/plan"
+
+
+async def test_what_goes_together_can_be_corrected_together(site: Site, maker: Browser) -> None:
+    head = "customer_id,badge_meta_id,owner_type,reference_id,issue_event_date"
+    where = await start(maker, f"{head}\n700000001,{BADGES[0]},,gold,\n")
+    page = await check(maker, site, where)
+    assert 'aria-label="Owner type, row 2"' in page.text
+    assert 'aria-label="Reference, row 2"' in page.text
+    assert 'aria-label="Customer, row 2"' not in page.text
+    await maker.post(f"{where}/cells", {"row": "2", "position": "2", "value": "Loyalty"})
+    await maker.post(f"{where}/check")
+    assert (await after_check(maker, site, where)).path == f"{where}/plan"
 
 
 async def test_htmx_gets_the_row_and_whether_to_check_again(site: Site, maker: Browser) -> None:

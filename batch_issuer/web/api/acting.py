@@ -6,14 +6,16 @@ from typing import Annotated, Final
 from aiohttp import web
 from pydantic import Field, StringConstraints
 
-from batch_issuer.ledger.runs import Action
+from batch_issuer.errors import OwnBatch
+from batch_issuer.ledger.audit import Action as Audited
+from batch_issuer.ledger.runs import SENDING, Action, Run
 from batch_issuer.web.api.answers import answer
 from batch_issuer.web.api.bodies import read_json
-from batch_issuer.web.api.fields import Given, read_document
+from batch_issuer.web.api.fields import Given, Written, read_document
 from batch_issuer.web.api.telling import describe, run_path
 from batch_issuer.web.console import console_of
 from batch_issuer.web.routes import Handler
-from batch_issuer.web.visitors import visitor_of
+from batch_issuer.web.visitors import note, visitor_of
 
 _RUN: Final = re.compile("[0-9a-f]{16}")
 DECISIONS: Final = frozenset({Action.APPROVE, Action.REJECT})
@@ -22,18 +24,34 @@ DECISIONS: Final = frozenset({Action.APPROVE, Action.REJECT})
 class Decision(Given):
     """Why something is approved or rejected; the server keeps it with each request."""
 
-    message: Annotated[str, StringConstraints(min_length=1, max_length=1_000, pattern=r"^[^\x00-\x08]*$")] = (
-        Field(description="In words for the maker; not blank.")
-    )
+    message: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=1_000),
+        Written(pattern=r"^[^\x00-\x08]*$", told="must not hold control characters"),
+    ] = Field(description="In words for the maker; not blank.")
 
 
 async def show_run(request: web.Request) -> web.Response:
     """Tell how far a run is."""
-    run = request.match_info["run"]
-    found = await console_of(request).runs.find(run) if _RUN.fullmatch(run) else None
+    return answer(describe(request, await _run_of(request)))
+
+
+async def stop_run(request: web.Request) -> web.Response:
+    """Ask a run that sends to end in order."""
+    run = await _run_of(request)
+    if run.action not in SENDING:
+        raise web.HTTPConflict(text=f"A run that does {run.action} is short, and can't be stopped.")
+    if console_of(request).runs.stop(run.run):
+        await note(request, Audited.PAUSE_ASKED, about=run.batch, detail={"run": run.run})
+    return answer(describe(request, run), status=202, headers={"Location": run_path(run.run)})
+
+
+async def _run_of(request: web.Request) -> Run:
+    name = request.match_info["run"]
+    found = await console_of(request).runs.find(name) if _RUN.fullmatch(name) else None
     if found is None:
         raise web.HTTPNotFound(text="There is no such run.")
-    return answer(describe(request, found))
+    return found
 
 
 def act(action: Action) -> Handler:
@@ -44,7 +62,12 @@ def act(action: Action) -> Handler:
         message = ""
         if action in DECISIONS:
             message = read_document(Decision, await read_json(request), where="body").message
-        run = await console.runs.start(action, batch, by=visitor.actor, message=message)
+        try:
+            run = await console.runs.start(action, batch, by=visitor.actor, message=message)
+        except OwnBatch:
+            why: dict[str, object] = {"path": request.path, "why": "their own batch"}
+            await note(request, Audited.ACCESS_REFUSED, about=batch, detail=why)
+            raise
         return answer(describe(request, run), status=202, headers={"Location": run_path(run.run)})
 
     return handle

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger import Batch, BatchStage, RequestRecord
+from batch_issuer.ledger.request_pages import FoundRequests
 from batch_issuer.ledger.runs import Action, Run
-from batch_issuer.reports import FoundRows
+from batch_issuer.reports import FoundRows, shown_state
 from batch_issuer.runs import RunProgress
 
 Count = Annotated[int, Field(ge=0)]
@@ -24,9 +25,9 @@ Cursor = Annotated[
 
 
 class Answer(BaseModel):
-    """What a caller gets. An empty text means: not yet, or left out."""
+    """What a caller gets; there may be more in it some day. An empty text means: not yet, or left out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class RunState(StrEnum):
@@ -134,69 +135,6 @@ class BatchPage(Answer):
     next: Cursor
 
 
-class InputAnswer(Answer):
-    """The file that a batch was made from."""
-
-    name: str
-    sha256: str
-    rows: Count
-    form: str
-
-
-class TotalsAnswer(Answer):
-    """Whether every row has its line."""
-
-    rows_in: Count
-    rows_out: Count
-    balanced: bool
-
-
-class ExampleAnswer(Answer):
-    """One problem of one row."""
-
-    row: Count
-    column: str
-    value: str
-    rule: str
-    advice: str
-    message: str
-
-
-class RuleAnswer(Answer):
-    """A rule that rows of the input broke."""
-
-    rule: str
-    what: str
-    count: Count
-    advice: str
-    examples: list[ExampleAnswer]
-
-
-class SummaryAnswer(Answer):
-    """One batch in figures: the form of `summary.json`."""
-
-    schema_version: int
-    batch: BatchName
-    name: str
-    input: InputAnswer
-    warnings: list[str]
-    badges: dict[str, str]
-    counts: dict[Outcome, Count]
-    states: dict[str, Count]
-    requests: Count
-    totals: TotalsAnswer
-    problems: list[RuleAnswer]
-    repairs: dict[str, Count]
-    message: str
-    started_at: str
-    finished_at: str
-    exit_code: Code
-    next_command: str
-    folder: str
-    settings: dict[str, Any]
-    pruned_at: str = ""
-
-
 class RowLine(Answer):
     """What became of one row: the columns of `reconciliation.csv`."""
 
@@ -246,12 +184,38 @@ class RequestLine(Answer):
     submitted_at: str
     updated_at: str
 
+    @classmethod
+    def of(cls, record: RequestRecord) -> Self:
+        """Describe a request."""
+        return cls(
+            request_id=record.request_id,
+            workflow_request_id=record.workflow_request_id or "",
+            badge_meta_id=record.group.badge_meta_id,
+            owner_type=record.group.owner_type,
+            reference_id=record.group.reference_id,
+            issue_event_date=record.group.issue_event_date,
+            customers=record.customers,
+            state=shown_state(record.stage, record.state),
+            http_status=record.http_status,
+            error_code=record.error.code,
+            error_message=record.error.message,
+            attempts=record.attempts,
+            submitted_at=record.submitted_at,
+            updated_at=record.updated_at,
+        )
+
 
 class RequestPage(Answer):
     """Some requests, in order of their chunks."""
 
     requests: list[RequestLine]
     next: Cursor
+
+    @classmethod
+    def of(cls, found: FoundRequests) -> Self:
+        """Take a page of requests."""
+        lines = [RequestLine.of(record) for record in found.requests]
+        return cls(requests=lines, next="" if found.next_after is None else str(found.next_after))
 
 
 class FileLine(Answer):

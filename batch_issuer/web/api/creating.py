@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from aiohttp import web
 from multidict import MultiDict
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from batch_issuer.acceptance import IssueOptions, OnInvalid
 from batch_issuer.intake import COLUMNS, GROUP_COLUMNS, parse_mapping
@@ -20,7 +20,7 @@ from batch_issuer.uploads import Choices
 from batch_issuer.uploads.names import clean_name
 from batch_issuer.web.api.answers import answer
 from batch_issuer.web.api.bodies import forget, receive, wrong
-from batch_issuer.web.api.fields import Given, Text, Truth, read_fields
+from batch_issuer.web.api.fields import Given, Text, Truth, Written, read_fields
 from batch_issuer.web.api.telling import describe, run_path
 from batch_issuer.web.console import console_of
 from batch_issuer.web.visitors import note, visitor_of
@@ -28,7 +28,14 @@ from batch_issuer.web.visitors import note, visitor_of
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 _KEY: Final = "^[!-~]([ -~]{0,126}[!-~])?$"
-_MAPPED: Final = rf"^[^\x00-\x1f\x7f]+=({'|'.join(COLUMNS)})$"
+_MAPPED: Final = Written(
+    pattern=rf"^[^\x00-\x1f\x7f]+=({'|'.join(COLUMNS)})$",
+    told=f"write it as HEADER=COLUMN; columns are {', '.join(COLUMNS)}",
+)
+_SHARE: Final = Written(
+    pattern=r"^([0-9]{1,12}|[0-9]{1,2}(\.[0-9]{1,6})?%|100%)$",
+    told="write a count like 25 or a percentage like 10%",
+)
 
 
 class IssueQuery(Given):
@@ -36,15 +43,15 @@ class IssueQuery(Given):
 
     name: Text = Field("", description="A name for the batch, for people.")
     on_invalid: OnInvalid = Field("stop", description="Whether one invalid row stops all, or is left out.")
-    max_invalid: Annotated[
-        str, StringConstraints(pattern=r"^([0-9]{1,12}|[0-9]{1,2}(\.[0-9]{1,6})?%|100%)$")
-    ] = Field("10%", description="How many rows may be left out, as a count or a percentage.")
+    max_invalid: Annotated[str, _SHARE] = Field(
+        "10%", description="How many rows may be left out, as a count or a percentage."
+    )
     again: Truth = Field(default=False, description="Issue content that was issued before.")
     badge_meta_id: Text = Field("", description="The badge for the whole file; a cell of the file wins.")
     owner_type: Text = Field("", description="The owner type for the whole file.")
     reference_id: Text = Field("", description="The reference for the whole file.")
     issue_event_date: Text = Field("", description="The event date for the whole file.")
-    map: list[Annotated[str, StringConstraints(max_length=400, pattern=_MAPPED)]] = Field(
+    map: list[Annotated[str, StringConstraints(max_length=400), _MAPPED]] = Field(
         default=[],
         description="A header that means a column, as `HEADER=COLUMN`; may be given several times.",
     )
@@ -82,9 +89,8 @@ class IssueQuery(Given):
 class KeyHeaders(Given):
     """The header by which a caller may ask again without creating twice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
-    key: Annotated[str, StringConstraints(pattern=_KEY)] = Field(
-        "",
+    key: Annotated[str, StringConstraints(pattern=_KEY)] | None = Field(
+        None,
         alias=KEY_HEADER,
         description="1 to 128 printable characters that stand for this batch: the same key with the same "
         "content and options answers with the run that was started first.",

@@ -2,16 +2,38 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, get_origin
 
 from multidict import MultiMapping
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from batch_issuer.web.failing import FieldProblem, WrongFields
 
 M = TypeVar("M", bound=BaseModel)
 _WHOLE_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
+_WORDS: Final = {
+    "extra_forbidden": "is not known",
+    "missing": "is missing",
+    "string_type": "must be text",
+    "string_unicode": "is no text",
+    "string_too_long": "is longer than {max_length} characters",
+    "string_too_short": "must not be empty",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+}
+"""What is wrong with a field, in plain words."""
 
 
 class Given(BaseModel):
@@ -37,8 +59,36 @@ def _truth(value: object) -> object:
 WHOLE: Final = BeforeValidator(_whole)
 """Reads a whole number; it stands behind the limits of a field, or the document would not tell those."""
 Truth = Annotated[bool, BeforeValidator(_truth)]
-Text = Annotated[str, StringConstraints(max_length=200, pattern=_NO_CONTROLS)]
-"""A line of text, without control characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """How a text must be written: as a pattern for the document, and in words for who got it wrong."""
+
+    pattern: str
+    told: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the text behind what else is asked of it."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Tell the pattern."""
+        return {**handler(schema), "pattern": self.pattern}
+
+    def _check(self, text: str) -> str:
+        if re.search(self.pattern, text) is None or text.endswith("\n"):
+            raise ValueError(self.told)
+        return text
+
+
+Text = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    Written(pattern=r"^[^\x00-\x1f\x7f]*$", told="must be one line, without control characters"),
+]
 
 
 def read_fields(model: type[M], given: MultiMapping[str], *, where: str) -> M:
@@ -75,10 +125,15 @@ def read_document(model: type[M], given: object, *, where: str) -> M:
 
 
 def _problems(exc: ValidationError) -> list[FieldProblem]:
-    errors = exc.errors(include_url=False, include_input=False, include_context=False)
+    errors = exc.errors(include_url=False, include_input=False)
     return [
-        FieldProblem(
-            field=".".join(map(str, error["loc"]))[:64], message=error["msg"].removeprefix("Value error, ")
-        )
+        FieldProblem(field=".".join(map(str, error["loc"]))[:64], message=_in_words(error))
         for error in errors
     ]
+
+
+def _in_words(error: ErrorDetails) -> str:
+    words = _WORDS.get(error["type"])
+    if words is not None:
+        return words.format(**error.get("ctx", {}))
+    return error["msg"].removeprefix("Value error, ")

@@ -2,34 +2,46 @@
 
 from typing import Annotated, Final
 
-from aiohttp import hdrs, web
-from pydantic import Field, StringConstraints
+from aiohttp import web
+from pydantic import Field
 from sqlalchemy import Connection
 
-from batch_issuer.batch.ids import is_batch_id
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.ledger import Batch, BatchStage
+from batch_issuer.ledger import BatchStage
 from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.batch_pages import find_batches
-from batch_issuer.ledger.batches import find_batch
-from batch_issuer.reports import RowFilter, Summary, find_rows, summarise, summary_of_pruned
+from batch_issuer.ledger.request_pages import (
+    FoundRequests,
+    RequestFilter,
+    RequestPlace,
+    count_by_state,
+    find_requests,
+)
+from batch_issuer.reports import RowFilter, Summary, find_rows, shown_state, summarise, summary_of_pruned
 from batch_issuer.reports.files import REPORTS
 from batch_issuer.web.api.answers import (
     BatchLine,
     BatchPage,
     FileLine,
     FileList,
+    RequestPage,
     RowPage,
-    SummaryAnswer,
     answer,
 )
-from batch_issuer.web.api.fields import WHOLE, Given, Text, read_fields
+from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, Written, read_fields
+from batch_issuer.web.api.summaries import SummaryAnswer
 from batch_issuer.web.console import console_of
+from batch_issuer.web.downloads import send_file as send
 from batch_issuer.web.inputs import source_of
+from batch_issuer.web.views.batch import batch_of
 from batch_issuer.web.visitors import note
 
 FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most."), WHOLE]
+
+
+def _is_next(pattern: str) -> Written:
+    return Written(pattern=f"^({pattern})?$", told="give the `next` of a page as it is")
 
 
 class BatchQuery(Given):
@@ -37,7 +49,7 @@ class BatchQuery(Given):
 
     stage: BatchStage | None = Field(None, description="Only those that have come so far.")
     issued_by: Text = Field("", description="Only those of this user.")
-    after: Annotated[str, StringConstraints(pattern="^([0-9]{8}-[0-9]{6}-[0-9a-f]{6})?$")] = Field(
+    after: Annotated[str, _is_next("[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")] = Field(
         "", description="`next` of the page before."
     )
     limit: Limit = 50
@@ -89,6 +101,34 @@ async def list_rows(request: web.Request) -> web.Response:
     return answer(RowPage.of(found))
 
 
+class RequestQuery(Given):
+    """Which requests are told."""
+
+    state: Text = Field("", description="Only those in this state, as requests.csv names it.")
+    waiting: Truth = Field(default=False, description="Only those that wait for a checker.")
+    after: Annotated[str, _is_next(r"[0-9]{1,9}\.[01]{0,40}\.[0-9]{1,9}")] = Field(
+        "", description="`next` of the page before."
+    )
+    limit: Limit = 50
+
+
+async def list_requests(request: web.Request) -> web.Response:
+    """Tell how the requests of a batch stand."""
+    asked = read_fields(RequestQuery, request.query, where="query")
+    batch = await batch_of(request)
+
+    def look(connection: Connection) -> FoundRequests:
+        known = count_by_state(connection, batch.batch) if asked.state else ()
+        stages = [pair for pair in known if shown_state(*pair) == asked.state]
+        if asked.state and not stages:
+            return FoundRequests()
+        after = RequestPlace.parse(asked.after)
+        wanted = RequestFilter(stages=stages, is_waiting=asked.waiting, after=after, limit=asked.limit)
+        return find_requests(connection, batch.batch, wanted)
+
+    return answer(RequestPage.of(await console_of(request).records.look(look)))
+
+
 async def list_files(request: web.Request) -> web.Response:
     """List the files of a batch that there are."""
     console, batch = console_of(request), await batch_of(request)
@@ -120,22 +160,10 @@ async def send_file(request: web.Request) -> web.StreamResponse:
             text="The batch has no such file (yet); its list of files names those there are."
         )
     await note(request, Action.FILE_DOWNLOADED, about=batch.batch, detail={"file": name})
-    headers = {
-        hdrs.CONTENT_TYPE: f"{content_type_of(name)}; charset=utf-8",
-        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{batch.batch}-{name}"',
-    }
-    return web.FileResponse(path, headers=headers)
+    content_type = f"{content_type_of(name)}; charset=utf-8"
+    return send(path, name=f"{batch.batch}-{name}", content_type=content_type)
 
 
 def content_type_of(name: str) -> str:
     """Return the type of one of the files."""
     return FILE_TYPES[name.rpartition(".")[2]]
-
-
-async def batch_of(request: web.Request) -> Batch:
-    """Return the batch that an address names. Raises HTTPNotFound."""
-    name = request.match_info["batch"]
-    found = await console_of(request).records.read(find_batch, name) if is_batch_id(name) else None
-    if found is None:
-        raise web.HTTPNotFound(text="The ledger has no such batch; the list of batches names those it has.")
-    return found

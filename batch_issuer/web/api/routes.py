@@ -9,10 +9,11 @@ from aiohttp import web
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api import acting, creating, reading
-from batch_issuer.web.api.answers import BatchPage, FileList, RowPage, RunAnswer, SummaryAnswer
+from batch_issuer.web.api.answers import BatchPage, FileList, RequestPage, RowPage, RunAnswer
 from batch_issuer.web.api.bodies import CSV, FORM, JSON, XLSX
 from batch_issuer.web.api.openapi import form_of, write_document
 from batch_issuer.web.api.operations import NEEDS_TOKEN, TAKES_BODY, Header, Operation, Told
+from batch_issuer.web.api.summaries import SummaryAnswer
 from batch_issuer.web.routes import ANYONE, CHECKER, MAKER, PUBLIC, Route, get
 
 _BATCH: Final = "/api/batches/{batch}"
@@ -128,6 +129,18 @@ OPERATIONS: Final = (
         problems=(*NEEDS_TOKEN, 400, 404),
     ),
     Operation(
+        name="listRequests",
+        method="GET",
+        path=f"{_BATCH}/requests",
+        handler=reading.list_requests,
+        needs=ANYONE,
+        summary="Tell how the requests of a batch stand",
+        description="The columns and words of requests.csv, as they are at this moment.",
+        query=reading.RequestQuery,
+        told=(Told(status=200, what="A page of requests, by chunk.", content={JSON: RequestPage}),),
+        problems=(*NEEDS_TOKEN, 400, 404),
+    ),
+    Operation(
         name="listFiles",
         method="GET",
         path=f"{_BATCH}/files",
@@ -175,6 +188,24 @@ OPERATIONS: Final = (
             ),
         ),
         problems=(*NEEDS_TOKEN, 404),
+    ),
+    Operation(
+        name="stopRun",
+        method="POST",
+        path="/api/runs/{run}/stop",
+        handler=acting.stop_run,
+        needs=MAKER,
+        summary="Ask a run that sends to end in order",
+        description=_description(MAKER, "What is left `resume` takes up; nothing is sent twice."),
+        told=(
+            Told(
+                status=202,
+                what="It is about to end, or has ended.",
+                content={JSON: RunAnswer},
+                headers=(_LOCATION,),
+            ),
+        ),
+        problems=(*NEEDS_TOKEN, 404, 409),
     ),
     *(_asks(action) for action in _DOES),
 )

@@ -97,7 +97,11 @@ async def choose_reading(request: web.Request) -> web.Response:
 
 
 def _typed(form: Mapping[str, str]) -> dict[str, str]:
-    return {name.replace(".", "_"): value for name, value in form.items() if name.startswith("value.")}
+    return {
+        name.replace(".", "_"): value
+        for name, value in form.items()
+        if name.startswith(("value.", "column."))
+    }
 
 
 def _told(choices: Choices) -> dict[str, object]:

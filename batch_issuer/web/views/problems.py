@@ -25,6 +25,13 @@ _ROWS: Final = 50
 _MOST_SEARCHED: Final = 200
 _MOST_SURPLUS: Final = 5
 _LAST_ROW: Final = 4_294_967_295
+_PAIR: Final = ("owner_type", "reference_id")
+_TOGETHER: Final = {
+    Rule.OWNER_WITHOUT_REFERENCE: _PAIR,
+    Rule.REFERENCE_WITHOUT_OWNER: _PAIR,
+    Rule.BADGE: ("badge_meta_id", "owner_type", "issue_event_date"),
+}
+"""Columns of which any may be the one to correct."""
 _NUMBER: Final = re.compile("[0-9]{1,12}")
 
 
@@ -39,6 +46,8 @@ class Cell:
     value: str
     """What was read, or what it was corrected to."""
     is_corrected: bool
+    is_editable: bool
+    """Whether it is wrong, or may be what is wrong with another."""
     problems: tuple[InputProblem, ...] = ()
 
 
@@ -58,13 +67,21 @@ def shown_row(found: ProblemRow, sample: Sample, corrected: Mapping[int, str]) -
     titles = sample.sheet.titles
     place = {column: titles.index(title) for column, title in sample.columns.items() if title}
 
+    concerned = {column for one in found.problems for column in (one.column, *_TOGETHER.get(one.rule, ()))}
+
     def cell(at: int | None, label: str, column: str = "") -> Cell:
         read = found.cells[at] if at is not None and at < len(found.cells) else ""
         problems = tuple(one for one in found.problems if column and one.column == column)
         value = read if at is None else corrected.get(at, read)
         is_corrected = at in corrected
         return Cell(
-            label=label, position=at, read=read, value=value, is_corrected=is_corrected, problems=problems
+            label=label,
+            position=at,
+            read=read,
+            value=value,
+            is_corrected=is_corrected,
+            is_editable=is_corrected or not column or column in concerned,
+            problems=problems,
         )
 
     surplus = [at for at in range(len(titles), len(found.cells)) if found.cells[at].strip()][:_MOST_SURPLUS]
@@ -95,7 +112,7 @@ async def _page(
         text=query.get("text", "")[:_MOST_SEARCHED],
     )
     page = await uploads.problems(upload, wanted, after=_number(query.get("after", "")), limit=_ROWS)
-    sample = await uploads.sample(upload)
+    sample = await uploads.sample(upload, rows=0)
     corrected = await _corrected(request, upload, [one.row for one in page.rows])
     asked = {name: value for name, value in asdict(wanted).items() if value}
     return render(
@@ -155,7 +172,7 @@ async def _row_part(request: web.Request, upload: Upload, row: int, problem: str
     if found is None:
         raise web.HTTPConflict(text="This row was checked anew meanwhile; load the page again.")
     corrected = await _corrected(request, upload, [row])
-    shown = shown_row(found, await uploads.sample(upload), corrected.get(row, {}))
+    shown = shown_row(found, await uploads.sample(upload, rows=0), corrected.get(row, {}))
     checked, corrections = await uploads.checked(upload), await uploads.count_corrections(upload)
     return render(
         request,

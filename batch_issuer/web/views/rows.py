@@ -7,11 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy import Connection
 
-from batch_issuer.acceptance import input_options
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.errors import InputRefused
-from batch_issuer.intake import Source, open_source
-from batch_issuer.intake.copying import copy_in
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.request_pages import (
     FoundRequests,
@@ -21,7 +17,8 @@ from batch_issuer.ledger.request_pages import (
     find_requests,
 )
 from batch_issuer.reports import OUTCOME_WORDS, FoundRows, RowFilter, find_rows, shown_state
-from batch_issuer.web.console import Console, console_of
+from batch_issuer.web.console import console_of
+from batch_issuer.web.inputs import source_of
 from batch_issuer.web.rendering import render
 from batch_issuer.web.routes import get
 from batch_issuer.web.views.batch import batch_of
@@ -43,8 +40,10 @@ async def show_rows(request: web.Request) -> web.Response:
     )
     console = console_of(request)
 
+    folder = console.settings.output / batch.batch
+
     def look(connection: Connection) -> FoundRows:
-        return find_rows(connection, batch, _source(console, batch), wanted)
+        return find_rows(connection, batch, source_of(batch, folder), wanted)
 
     found = await console.records.look(look)
     return render(
@@ -57,17 +56,6 @@ async def show_rows(request: web.Request) -> web.Response:
         first=_address(batch, "rows", request) if wanted.after else "",
         more=_address(batch, "rows", request, after=found.next_after) if found.next_after else "",
     )
-
-
-def _source(console: Console, batch: Batch) -> Source | None:
-    """Open the copy of the input: invalid rows are shown as they were read. Without it they lack ids."""
-    path = copy_in(console.settings.output / batch.batch)
-    if not path.is_file():
-        return None
-    try:
-        return open_source(path, input_options(batch.settings), name=batch.input_name)
-    except InputRefused:
-        return None
 
 
 def _outcomes(request: web.Request) -> list[Outcome]:

@@ -11,10 +11,6 @@ def _text(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), server_default="", nullable=False)
 
 
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.Integer(), server_default="0", nullable=False)
-
-
 def _key(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), primary_key=True)
 
@@ -85,8 +81,9 @@ def _make_work() -> None:
     op.create_table(
         "uploads",
         _key("upload"),
-        *(_text("user"), _text("file_name"), _text("kind"), _count("size"), _text("sha256")),
-        *(_text("created_at"), _text("options"), _text("checked"), _text("batch")),
+        *(_text("user"), _text("file_name"), _text("kind")),
+        sa.Column("size", sa.BigInteger(), nullable=False, server_default="0"),
+        *(_text("sha256"), _text("created_at"), _text("options"), _text("checked"), _text("batch")),
     )
     op.create_index("uploads_by_user", "uploads", ["user"])
     op.create_table(
