@@ -141,13 +141,15 @@ def list_open_runs(connection: Connection) -> list[Run]:
 
 def runs_of_batch(connection: Connection, batch: str, *, limit: int = 50) -> list[Run]:
     """Return the runs of a batch, the latest first."""
-    query = _of_batch(batch).order_by(_known.made_at.desc(), _known.run).limit(limit)
+    query = _of_batch(batch).order_by(_known.made_at.desc(), _known.run.desc()).limit(limit)
     return [_with_batch(connection, Run.from_row(row)) for row in connection.execute(query)]
 
 
 def runs_of_upload(connection: Connection, upload: str) -> list[Run]:
     """Return the runs that issued an upload, the latest first."""
-    query = select(tables.runs).where(_known.upload == upload).order_by(_known.made_at.desc(), _known.run)
+    query = (
+        select(tables.runs).where(_known.upload == upload).order_by(_known.made_at.desc(), _known.run.desc())
+    )
     return [_with_batch(connection, Run.from_row(row)) for row in connection.execute(query)]
 
 
@@ -193,7 +195,7 @@ def _in_the_way_of(connection: Connection, run: Run) -> Run | None:
         query = _of_batch(run.batch).where(_known.ended_at == "", _known.action.in_(SENDING))
     else:
         return None  # what it occupies says it all
-    row = connection.execute(query.order_by(_known.made_at.desc(), _known.run).limit(1)).one_or_none()
+    row = connection.execute(query.order_by(_known.made_at.desc(), _known.run.desc()).limit(1)).one_or_none()
     return None if row is None else _with_batch(connection, Run.from_row(row))
 
 

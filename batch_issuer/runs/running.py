@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 4
 _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 5.0
+_LONG_SECONDS: Final = 60.0
+"""What failed after so long had worked before."""
 _LONGEST_LEASE_SECONDS: Final = 7_300.0
 
 
@@ -40,6 +42,9 @@ class _End:
 
 _SERVER: Final = Actor(user="", via=Via.SERVER)
 _STOPPED: Final = _End(exit_code=ExitCode.NOT_FINISHED, message="it was stopped before it began")
+_CUT_OFF: Final = _End(
+    exit_code=ExitCode.NOT_FINISHED, message="it was stopped while the ledger could not be used"
+)
 _ERROR: Final = _End(
     exit_code=ExitCode.PROGRAM_ERROR, message="an error in the program; the server's log says more"
 )
@@ -57,6 +62,20 @@ class _Live:
     """Whether somebody asked for its end: then it does not go on after a restart."""
     progress: RunProgress = field(default_factory=RunProgress)
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
+    _try: asyncio.Event = field(default_factory=asyncio.Event)
+    """The stop of the present try: the work sets it, too, where it stops by itself."""
+
+    def begin(self) -> asyncio.Event:
+        """Return what asks a new try to stop."""
+        self._try = asyncio.Event()
+        if self.stopping.is_set():
+            self._try.set()
+        return self._try
+
+    def stop(self) -> None:
+        """Ask for an end in order."""
+        self.stopping.set()
+        self._try.set()
 
 
 class Runner:
@@ -93,7 +112,7 @@ class Runner:
         if live is None:
             return False
         live.is_paused = True
-        live.stopping.set()
+        live.stop()
         return True
 
     async def wait(self, run: str) -> None:
@@ -106,7 +125,7 @@ class Runner:
         """Stop all runs in order; those that did not finish stay open, for the next server."""
         self.is_closing = True
         for live in self._live.values():
-            live.stopping.set()
+            live.stop()
         try:
             await _all_of(self._tasks)
         except asyncio.CancelledError:
@@ -150,23 +169,32 @@ class Runner:
         """Do the work; where the ledger fails, or a dead process seems to hold the batch, try again."""
         began, tries = self._clock.uptime(), 0
         while True:
+            tried_at = self._clock.uptime()
             try:
-                summary = await self._workshop.work(live.run, live.stopping, live.progress)
+                summary = await self._workshop.work(live.run, live.begin(), live.progress)
                 return _End(exit_code=summary.exit_code, message=summary.message)
             except BatchInUse as exc:
                 may_be_dead = live.goes_on and not exc.is_known_to_run
                 if not may_be_dead or self._clock.uptime() - began > _LONGEST_LEASE_SECONDS:
                     return _End.of(exc)
             except LedgerUnavailable as exc:
-                tries += 1
+                tries = 1 if self._clock.uptime() - tried_at > _LONG_SECONDS else tries + 1
                 if tries == _TRIES:
                     return _End.of(exc)
                 live.goes_on = True
             except BatchIssuerError as exc:
                 return _End.of(exc)
             log.warning("run tried again", extra={"kind": live.run.action.value})
-            if await self._stops_within(_PAUSE_SECONDS, live.stopping):
-                return _STOPPED
+            if not await self._ledger_answers(live):
+                return _CUT_OFF
+
+    async def _ledger_answers(self, live: _Live) -> bool:
+        """Wait a little, and until the ledger can be read; False where a stop comes first."""
+        while not await self._stops_within(_PAUSE_SECONDS, live.stopping):
+            with suppress(BatchIssuerError):
+                await self._records.read(find_run, live.run.run)
+                return True
+        return False
 
     async def _note_batch(self, run: Run) -> None:
         """Record which batch an upload has become; until then it is found by its upload."""

@@ -82,7 +82,7 @@ async def test_an_upload_that_became_a_batch_is_issued_no_more_and_a_refused_one
     found = await ledger.read(find_run, "a3")
     assert found is not None
     assert found.batch == later
-    assert [run.run for run in await ledger.read(runs_of_upload, UPLOAD)] == ["a1", "a3"]
+    assert [run.run for run in await ledger.read(runs_of_upload, UPLOAD)] == ["a3", "a1"]
 
 
 async def test_an_upload_is_told_which_batch_it_became_unless_that_was_refused(ledger: Ledger) -> None:
