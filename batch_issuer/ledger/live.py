@@ -34,6 +34,8 @@ class Live:
     """Without the executed ones: there each customer's reply decides."""
     executed: int = 0
     """Rows of requests that were executed."""
+    retriable: int = 0
+    """Requests that may be sent again under new ids, by the rule of `may_be_retried`."""
     waiting: int = 0
     """Requests that wait for a checker."""
     waiting_since: str = ""
@@ -45,20 +47,25 @@ class Live:
 def live_figures(connection: Connection, batch: str) -> Live:
     """Count the requests of a batch, and the rows that they carry."""
     is_pending = (_known.stage == Stage.SUBMITTED) & (_known.outcome == Outcome.PENDING)
+    was_refused = (_known.stage == Stage.REFUSED) & (_known.doubts == 0)
+    ran_in_vain = (_known.stage == Stage.SUBMITTED) & (_known.outcome == Outcome.FAILED)
+    is_retriable = was_refused | (ran_in_vain & (_known.is_definite == 1))
     since = case((_known.submitted_at != "", _known.submitted_at), else_=_known.updated_at)
     found = connection.execute(
         select(
             *(_known.stage, _known.outcome, func.count(), func.sum(_known.customers)),
             *(func.min(case((is_pending, since))), func.max(_known.updated_at)),
+            func.sum(case((is_retriable, 1), else_=0)),
         )
         .where(_known.batch == batch)
         .group_by(_known.stage, _known.outcome)
     ).all()
     stages, rows = Counter[Stage](), Counter[Outcome]()
-    executed = waiting = 0
+    executed = waiting = retriable = 0
     first, latest = "", ""
-    for stage, outcome, requests, customers, oldest, updated in found:
+    for stage, outcome, requests, customers, oldest, updated, may_be_retried in found:
         stages[Stage(stage)] += requests
+        retriable += int(may_be_retried)
         word = _word(Stage(stage), outcome)
         if word is not None:
             rows[word] += int(customers)
@@ -76,6 +83,7 @@ def live_figures(connection: Connection, batch: str) -> Live:
         stages=dict(stages),
         rows=dict(rows),
         executed=executed,
+        retriable=retriable,
         waiting=waiting,
         waiting_since=first,
         updated_at=latest,
