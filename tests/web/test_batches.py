@@ -119,6 +119,15 @@ async def test_no_other_file_can_be_had(tmp_path: Path, path: str) -> None:
         assert (await browser.get(f"/batches/{batch}/{path}")).status == 404
 
 
+async def test_who_tries_names_of_files_is_noted(tmp_path: Path) -> None:
+    async with open_office(tmp_path) as office:
+        batch = await office.issue()
+        browser = await office.site.browser(Role.MAKER, user="mallory")
+        await browser.get(f"/batches/{batch}/files/..%2f..%2fledger.db")
+        (entry,) = await office.site.console.records.read(list_entries, action="request_refused")
+    assert (entry.user, entry.about) == ("mallory", batch)
+
+
 @pytest.mark.parametrize("batch", ["20260101-000000-abcdef", "..%2f", "no-such", "20260302-101500-"])
 async def test_a_batch_that_is_none_is_told_in_plain_words(tmp_path: Path, batch: str) -> None:
     async with open_office(tmp_path) as office:
@@ -311,6 +320,8 @@ async def test_nobody_decides_a_batch_of_their_own(tmp_path: Path) -> None:
         refused = await mia.post(f"/batches/{batch}/decide", {"decision": "approve", "message": "fine"})
         assert refused.status == 403
         assert "ask another checker" in refused.words
+        (entry,) = await office.site.console.records.read(list_entries, action="access_refused")
+        assert (entry.user, entry.about) == ("mia", batch)
         assert all(record.state.value != "approved" for record in office.world.sandbox.requests)
 
 

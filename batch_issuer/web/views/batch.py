@@ -34,6 +34,7 @@ _IDLE_SECONDS: Final = 3.0
 _SHARE: Final = 30
 """Reading takes at most this fraction of the time."""
 _SPOKEN_STEPS: Final = 10
+_LONGEST_PATH: Final = 200
 _TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
@@ -159,6 +160,12 @@ def files_of(console: Console, batch: Batch) -> list[FileLine]:
 async def send_file(request: web.Request) -> web.StreamResponse:
     """Send one of the files of a batch, to be kept under a name that says whose it is."""
     batch, name = await batch_of(request), request.match_info["name"]
+    if name not in FILE_WORDS:
+        detail: dict[str, object] = {
+            "path": request.path[:_LONGEST_PATH],
+            "why": "no name of a batch's file",
+        }
+        await note(request, Audited.REQUEST_REFUSED, about=batch.batch, detail=detail)
     path = console_of(request).settings.output / batch.batch / name
     if name not in FILE_WORDS or not path.is_file():
         raise web.HTTPNotFound(text="The batch has no such file; its page lists those it has.")
