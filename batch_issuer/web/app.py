@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from batch_issuer.web import api
+from batch_issuer.web.batch_state import Remembered
 from batch_issuer.web.console import CONSOLE, STOPPING, Console
 from batch_issuer.web.events import HUB, Hub, close_hub
 from batch_issuer.web.failing import explain_failures
@@ -64,6 +65,7 @@ def make_app(console: Console, stopping: asyncio.Event, hub: Hub | None = None) 
     app[CONSOLE] = console
     app[STOPPING] = stopping
     app[HUB] = hub or Hub()
+    app[batch.REMEMBERED] = Remembered()
     app.on_shutdown.append(close_hub)
     app.on_response_prepare.append(add_headers)
     for route in ROUTES:

@@ -13,7 +13,6 @@ from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.leases import find_worker
 from batch_issuer.ledger.live import Live, live_figures
-from batch_issuer.ledger.requests import refused_requests
 from batch_issuer.ledger.runs import SENDING, Action, Run, makers_of, runs_of_batch
 from batch_issuer.processes import Process
 from batch_issuer.reports import OUTCOME_WORDS
@@ -27,7 +26,32 @@ class Executed:
     """What became of the rows of executed requests, when there were so many: each reply is looked at."""
 
     rows: int = 0
+    updated_at: str = ""
     counts: Mapping[Outcome, int] = field(default_factory=dict)
+
+    def holds_for(self, live: Live) -> bool:
+        """Tell whether nothing of the batch has changed since."""
+        return (self.rows, self.updated_at) == (live.executed, live.updated_at)
+
+
+class Remembered:
+    """What was counted of the batches that were looked at last, so that a page need not count it again."""
+
+    def __init__(self, most: int = 200) -> None:
+        """Know nothing yet."""
+        self._most = most
+        self._known: dict[str, Executed] = {}
+
+    def of(self, batch: str) -> Executed | None:
+        """Return what is known of a batch."""
+        return self._known.get(batch)
+
+    def keep(self, state: "BatchState") -> None:
+        """Take down what was counted; of too many the ones that were kept first are forgotten."""
+        self._known.pop(state.batch.batch, None)
+        self._known[state.batch.batch] = state.executed
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +65,6 @@ class BatchState:
     executed: Executed = field(default_factory=Executed)
     runs: tuple[Run, ...] = ()
     """The latest, first those that were asked for last."""
-    retriable: int = 0
-    """Requests that may be sent again under new ids."""
     makers: frozenset[str] = frozenset()
     worker: Process | None = None
     """The process that records or sends it now, also where that is a command somewhere."""
@@ -115,7 +137,6 @@ def read_state(
         counts=_in_order(_counts(found, live, executed)),
         executed=executed,
         runs=runs,
-        retriable=sum(record.is_retriable for record in refused_requests(connection, found.batch)),
         makers=makers_of(connection, batch),
         worker=find_worker(connection, batch, now),
     )
@@ -126,12 +147,12 @@ def _executed(
 ) -> Executed:
     if not live.executed or batch.stage is BatchStage.RECORDING or batch.pruned_at:
         return Executed()
-    if known is not None and (known.rows == live.executed or not is_exact):
+    if known is not None and (known.holds_for(live) or not is_exact):
         return known
     exact = count_outcomes(connection, batch)
     others = _counts(batch, live, Executed(rows=live.executed, counts={Outcome.PENDING: live.executed}))
     others[Outcome.PENDING] -= live.executed
-    return Executed(rows=live.executed, counts=dict(exact - others))
+    return Executed(rows=live.executed, updated_at=live.updated_at, counts=dict(exact - others))
 
 
 def _counts(batch: Batch, live: Live, executed: Executed) -> Counter[Outcome]:

@@ -17,6 +17,7 @@ _TYPES: Final = {
     "html": "text/html",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+_LONGEST_PATH: Final = 200
 _TEXT: Final = frozenset({"csv", "json", "html"})
 
 
@@ -37,6 +38,9 @@ def send_file(path: Path, *, name: str) -> web.StreamResponse:
 async def send_batch_file(request: web.Request, batch: Batch, names: Collection[str]) -> web.StreamResponse:
     """Answer with the file of a batch that the address names, if it is one of some. Raises HTTPNotFound."""
     name = request.match_info["name"]
+    if name not in names:
+        detail: dict[str, object] = {"path": request.path[:_LONGEST_PATH], "why": "no name of a batch's file"}
+        await note(request, Action.REQUEST_REFUSED, about=batch.batch, detail=detail)
     path = console_of(request).settings.output / batch.batch / name
     if name not in names or not path.is_file():
         raise web.HTTPNotFound(text="The batch has no such file (yet); it tells which files it has.")

@@ -81,14 +81,14 @@ def _waits(state: BatchState) -> NextStep:
         kind="wait",
         title="Waits for approval",
         text="All that can be sent is sent. Refresh asks the server what checkers have decided.",
-        actions=(Action.REFRESH, *((Action.RETRY,) if state.retriable else ())),
+        actions=(Action.REFRESH, *((Action.RETRY,) if state.live.retriable else ())),
         reason=_reason(state),
     )
 
 
 def _over(state: BatchState) -> NextStep:
     failed = sum(state.counts.get(outcome, 0) for outcome in _FAILED)
-    if state.retriable:
+    if state.live.retriable:
         return NextStep(
             kind="bad",
             title="Some rows failed",

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from batch_issuer.errors import AlreadyIssued, ForeignBatches, Interrupted, Usag
 from batch_issuer.housekeeping import Backup, back_up
 from batch_issuer.ledger.audit import Action, Actor, Via, list_entries
 from batch_issuer.ledger.batches import find_batch, list_batches
+from batch_issuer.ledger.runs import Action as Asked
+from batch_issuer.ledger.runs import Run, add_run, list_open_runs, runs_of_upload
 from batch_issuer.ledger.users import list_users
 from batch_issuer.pipeline import resume, retry, show
 from batch_issuer.reports import Summary
@@ -272,6 +275,23 @@ async def test_whoever_was_let_in_before_a_backup_is_not_when_it_is_restored(tmp
         users = await world.run(lambda services: services.ledger.read(list_users))
     assert (entry.action, entry.via) == (Action.TOKEN_REVOKED, Via.SERVER)
     assert [user.user for user in users] == ["kim"]
+
+
+async def test_what_a_console_was_asked_for_before_a_backup_is_not_done_when_it_is_restored(
+    tmp_path: Path,
+) -> None:
+    run = Run(
+        run="a1", action=Asked.ISSUE, upload="ab" * 8, user="kim", via="page", made_at="2026-03-02T10:15:00Z"
+    )
+    async with open_world(tmp_path) as world:
+        await world.run(lambda services: services.ledger.write(add_run, run))
+        restore(world, await back_world_up(world))
+        assert await world.run(lambda services: services.ledger.read(list_open_runs)) == []
+        (ended,) = await world.run(lambda services: services.ledger.read(runs_of_upload, run.upload))
+        again = await world.run(lambda services: services.ledger.write(add_run, replace(run, run="a2")))
+    assert ended.exit_code is ExitCode.NOT_FINISHED
+    assert "restored from a backup" in ended.message
+    assert again.run == "a2"
 
 
 async def test_a_backup_of_a_restored_ledger_can_be_restored(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ async def mixed(world: World, *, wait: float) -> Summary:
     """Issue a file in which nearly every outcome comes up."""
     first = world.write(rows_of(60), "first.csv")
     await world.issue(first, on_invalid="skip", max_invalid=HALF)
-    return await world.issue(world.write(rows_of(400)), wait=wait, on_invalid="skip", max_invalid=HALF)
+    return await world.issue(world.write(rows_of(200)), wait=wait, on_invalid="skip", max_invalid=HALF)
 
 
 @pytest.mark.parametrize("delay", [0, 5, None])
@@ -77,14 +77,14 @@ async def test_pages_of_rows_are_the_lines_of_the_reconciliation(tmp_path: Path,
     async with open_world(tmp_path, scenario, chunk_size=7) as world:
         summary = await mixed(world, wait=60)
         lines = read_csv(summary.folder / "reconciliation.csv")
-        assert await all_rows(world, summary, RowFilter(), limit=37) == lines
+        assert await all_rows(world, summary, RowFilter(), limit=61) == lines
         for outcome in Outcome:
             wanted = RowFilter(outcomes=frozenset({outcome}))
             own = [line for line in lines if line["outcome"] == outcome]
-            assert await all_rows(world, summary, wanted, limit=11) == own
+            assert await all_rows(world, summary, wanted, limit=29) == own
         several = frozenset({Outcome.INVALID, Outcome.DUPLICATE, Outcome.PENDING})
         own = [line for line in lines if line["outcome"] in several]
-        assert await all_rows(world, summary, RowFilter(outcomes=several), limit=13) == own
+        assert await all_rows(world, summary, RowFilter(outcomes=several), limit=31) == own
         for text in (
             "70000001",
             "REPEATS ROW",
@@ -95,7 +95,7 @@ async def test_pages_of_rows_are_the_lines_of_the_reconciliation(tmp_path: Path,
             "20260302",
         ):
             own = [line for line in lines if text.replace('"', '""').lower() in as_line(line).lower()]
-            assert await all_rows(world, summary, RowFilter(text=f" {text} "), limit=17) == own
+            assert await all_rows(world, summary, RowFilter(text=f" {text} "), limit=41) == own
 
 
 async def test_rows_are_found_while_nothing_of_them_is_sent(tmp_path: Path) -> None:

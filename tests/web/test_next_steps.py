@@ -17,8 +17,11 @@ from tests.conftest import BATCH, make_batch
 AT = "2026-03-02T04:45:00Z"
 
 
-def state(counts: dict[Outcome, int] | None = None, *, waiting: int = 0, **facts: object) -> BatchState:
-    known = {"batch": make_batch(), "live": Live(waiting=waiting), "counts": counts or {}, **facts}
+def state(
+    counts: dict[Outcome, int] | None = None, *, waiting: int = 0, retriable: int = 0, **facts: object
+) -> BatchState:
+    live = Live(waiting=waiting, retriable=retriable)
+    known = {"batch": make_batch(), "live": live, "counts": counts or {}, **facts}
     return BatchState(**known)  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select, update
 
+from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import UsageError
@@ -63,6 +64,7 @@ def forget_since_backup(connection: Connection, *, at: str) -> None:
 
     What seems unsent is looked up before it is sent. What was refused may have been retried, under an id
     that is not known here: it counts as failed beyond retry, so that no other batch issues it either.
+    What the console was asked for is over: somebody may have done it meanwhile, and can look.
     Who was signed in must sign in again, and tokens are revoked: that may have been done to them meanwhile.
     """
     known = tables.requests.c
@@ -73,8 +75,15 @@ def forget_since_backup(connection: Connection, *, at: str) -> None:
         .values(stage=Stage.SUBMITTED, outcome=Outcome.FAILED, is_final=1)
     )
     connection.execute(update(tables.requests).where(known.outcome == Outcome.FAILED).values(is_definite=0))
+    _end_runs(connection, at)
     _let_nobody_in(connection, at)
     connection.exec_driver_sql("PRAGMA user_version=0")
+
+
+def _end_runs(connection: Connection, at: str) -> None:
+    message = "the ledger was restored from a backup before this had ended; look at how the batch stands"
+    ended = {"ended_at": at, "exit_code": int(ExitCode.NOT_FINISHED), "message": message, "occupies": None}
+    connection.execute(update(tables.runs).where(tables.runs.c.ended_at == "").values(**ended))
 
 
 def _let_nobody_in(connection: Connection, at: str) -> None:

@@ -20,7 +20,7 @@ from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.runs import SENDING, Action
 from batch_issuer.notices import age
 from batch_issuer.reports.files import REPORTS
-from batch_issuer.web.batch_state import BatchState, Executed, read_state
+from batch_issuer.web.batch_state import BatchState, Remembered, read_state
 from batch_issuer.web.console import Console, console_of
 from batch_issuer.web.downloads import send_batch_file
 from batch_issuer.web.events import HUB, News, stream
@@ -29,6 +29,7 @@ from batch_issuer.web.rendering import environment, render, see_other
 from batch_issuer.web.routes import ANYONE, MAKER, Handler, get, post
 from batch_issuer.web.visitors import note, visitor_of
 
+REMEMBERED: Final = web.AppKey("remembered", Remembered)
 _PAUSE_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 3.0
 _SHARE: Final = 30
@@ -67,22 +68,25 @@ async def batch_of(request: web.Request) -> Batch:
 async def show_batch(request: web.Request) -> web.Response:
     """Show how a batch stands."""
     batch = await batch_of(request)
-    state = await state_of(console_of(request), batch.batch)
+    state = await state_of(request, batch.batch)
     return render(request, "batch.html.j2", **_facts(request, state))
 
 
 async def show_now(request: web.Request) -> web.Response:
     """Show the parts of the page that change with what was asked for."""
     batch = await batch_of(request)
-    state = await state_of(console_of(request), batch.batch)
+    state = await state_of(request, batch.batch)
     return render(request, "batch_now_part.html.j2", **_facts(request, state))
 
 
-async def state_of(console: Console, batch: str) -> BatchState:
+async def state_of(request: web.Request, batch: str) -> BatchState:
     """Read how a batch stands. Raises HTTPNotFound."""
-    state = await console.records.look(partial(read_state, batch=batch, now=console.clock.now()))
+    console, remembered = console_of(request), request.app[REMEMBERED]
+    now, known = console.clock.now(), remembered.of(batch)
+    state = await console.records.look(partial(read_state, batch=batch, now=now, known=known))
     if state is None:
         raise web.HTTPNotFound(text="There is no such batch any more.")
+    remembered.keep(state)
     return state
 
 
@@ -177,18 +181,19 @@ async def pause(request: web.Request) -> web.Response:
 async def follow(request: web.Request) -> web.StreamResponse:
     """Tell an open page what changes of a batch."""
     batch = await batch_of(request)
-    reader = BatchReader(console_of(request), batch.batch)
+    reader = BatchReader(console_of(request), batch.batch, request.app[REMEMBERED])
     return await stream(request, batch.batch, reader.read, {"changed": request.query.get("seen", "")})
 
 
 class BatchReader:
     """Reads how a batch stands for all who watch it."""
 
-    def __init__(self, console: Console, batch: str) -> None:
-        """Know nothing yet."""
+    def __init__(self, console: Console, batch: str, remembered: Remembered) -> None:
+        """Begin with what is remembered of it."""
         self._console = console
         self._batch = batch
-        self._executed: Executed | None = None
+        self._remembered = remembered
+        self._executed = remembered.of(batch)
         self._exact_from = float("-inf")
 
     async def read(self) -> News:
@@ -196,13 +201,16 @@ class BatchReader:
         state, seconds = await self._console.records.look(self._look)
         if state is None:  # its input was refused while it was recorded: the page asks, and is told
             return News(events={"changed": "gone"}, pause_seconds=_IDLE_SECONDS)
-        if state.executed is not self._executed:
+        has_counted = state.executed is not self._executed
+        if has_counted:
             self._executed = state.executed
             self._exact_from = perf_counter() + _SHARE * seconds
+            self._remembered.keep(state)
         part = environment().get_template("batch_figures.html.j2").render(figures(self._console, state))
         events = {"figures": part, "spoken": spoken(state), "changed": state.mark}
         pause_seconds = _PAUSE_SECONDS if state.open_runs or state.worker else _IDLE_SECONDS
-        return News(events=events, pause_seconds=max(pause_seconds, _SHARE * seconds))
+        share_seconds = 0.0 if has_counted else _SHARE * seconds  # counting has a share of its own
+        return News(events=events, pause_seconds=max(pause_seconds, share_seconds))
 
     def _look(self, connection: Connection) -> tuple[BatchState | None, float]:
         """Read in a thread, and tell what that took of a processor: waiting for others costs them nothing."""

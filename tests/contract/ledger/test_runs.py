@@ -3,13 +3,16 @@
 import asyncio
 from dataclasses import replace
 
+from sqlalchemy import Connection, update
+
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.stages import Stage
-from batch_issuer.ledger import BatchStage, Ledger
+from batch_issuer.ledger import BatchStage, Ledger, tables
 from batch_issuer.ledger.batches import insert_batch, update_batch
 from batch_issuer.ledger.live import Live, live_figures
+from batch_issuer.ledger.requests import iterate_records
 from batch_issuer.ledger.runs import (
     Action,
     IdempotencyKey,
@@ -158,3 +161,26 @@ async def test_what_is_in_doubt_is_not_at_rest(ledger: Ledger) -> None:
     await ledger.write(apply_transitions, [sending(), answered(Stage.IN_DOUBT)])
     live = await ledger.read(live_figures, BATCH)
     assert (live.at_rest, live.rows) == (0, {Outcome.NOT_SENT: 2, Outcome.IN_DOUBT: 2})
+
+
+async def test_what_may_be_retried_is_counted_by_the_one_rule(ledger: Ledger) -> None:
+    await plan(ledger, make_requests(6))
+    request_ids = [request.request_id for request in make_requests(6)]
+    facts: list[dict[str, object]] = [
+        {"stage": Stage.REFUSED},
+        {"stage": Stage.REFUSED, "doubts": 1},
+        {"stage": Stage.SUBMITTED, "outcome": Outcome.FAILED, "is_final": 1, "is_definite": 1},
+        {"stage": Stage.SUBMITTED, "outcome": Outcome.FAILED, "is_final": 1},
+        {"stage": Stage.RETRIED},
+        {"stage": Stage.IN_DOUBT, "doubts": 1},
+    ]
+
+    def change(connection: Connection) -> None:
+        known = tables.requests
+        for request_id, values in zip(request_ids, facts, strict=True):
+            connection.execute(update(known).where(known.c.request_id == request_id).values(**values))
+
+    await ledger.write(change)
+    records = await ledger.read(lambda connection: list(iterate_records(connection, BATCH)))
+    live = await ledger.read(live_figures, BATCH)
+    assert live.retriable == sum(record.is_retriable for record in records) == 2
