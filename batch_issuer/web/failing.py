@@ -21,6 +21,7 @@ from batch_issuer.errors import (
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import is_part, render
 from batch_issuer.web.routes import Handler
+from batch_issuer.web.visitors import actor_of
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,15 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
         )
 
 
+def log_refusal(request: web.Request, status: int) -> None:
+    """Note which kind of page refused whom; not what was typed into its address, which may be anything."""
+    resource = request.match_info.route.resource
+    page = "a page that is not there" if resource is None else resource.canonical
+    actor = actor_of(request)
+    extra = {"status": status, "user": actor.user, "address": actor.address}
+    log.info("request refused", extra={**extra, "reason": f"{request.method} {page}"})
+
+
 def _failure(
     request: web.Request,
     status: int,
@@ -118,6 +128,7 @@ def _failure(
     fields: Sequence[FieldProblem] = (),
 ) -> web.Response:
     title = _TITLES.get(status, "That did not work")
+    log_refusal(request, status)
     if request.path.startswith("/api/"):
         problem: dict[str, object] = {"title": title, "status": status, "detail": message}
         if fields:

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from batch_issuer.ledger.audit import Action, Via
 from batch_issuer.web.console import console_of
+from batch_issuer.web.failing import log_refusal
 from batch_issuer.web.rendering import see_other
 from batch_issuer.web.routes import PUBLIC, Handler, Route
 from batch_issuer.web.visitors import VISITOR, is_csrf, note, visitor_of
@@ -41,6 +42,7 @@ async def refuse_foreign_names(request: web.Request, handler: Handler) -> web.St
     """Answer nothing under a name that is not ours: a page of whoever chose it could read the answer."""
     if request.path.startswith("/health/") or console_of(request).doorway.is_ours(request.host):
         return await handler(request)
+    log_refusal(request, _MISDIRECTED)
     told = "This console is not known under that name; open the address that its admin gave you.\n"
     return web.Response(text=told, status=_MISDIRECTED)
 

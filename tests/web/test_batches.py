@@ -81,7 +81,7 @@ async def test_every_file_is_sent_to_be_kept_under_a_name_of_ours(tmp_path: Path
             "rejects.csv": "text/csv; charset=utf-8",
             "input.csv": "text/csv; charset=utf-8",
             "report.html": "text/html; charset=utf-8",
-            "summary.json": "application/json",
+            "summary.json": "application/json; charset=utf-8",
         }
         shown = await browser.get(f"/batches/{batch}")
         for name, content_type in types.items():

@@ -306,7 +306,7 @@ async def test_rejects_come_as_an_attachment(site: Site, maker: Browser) -> None
     await check(maker, site, where)
     page = await maker.get(f"{where}/rejects.csv")
     assert page.headers["Content-Disposition"] == 'attachment; filename="rejects.csv"'
-    assert page.headers["Content-Type"] == "text/csv"
+    assert page.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert ",'=1+1,nonsense" in page.text
 

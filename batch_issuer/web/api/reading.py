@@ -1,6 +1,6 @@
 """Batches, their rows, requests and files, as the ledger and the disk have them."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.ledger import BatchStage
-from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.batch_pages import find_batches
 from batch_issuer.ledger.request_pages import (
     FoundRequests,
@@ -31,12 +30,10 @@ from batch_issuer.web.api.answers import (
 from batch_issuer.web.api.fields import WHOLE, Given, Text, Truth, Written, read_fields
 from batch_issuer.web.api.summaries import SummaryAnswer
 from batch_issuer.web.console import console_of
-from batch_issuer.web.downloads import send_file as send
+from batch_issuer.web.downloads import send_batch_file, type_of
 from batch_issuer.web.inputs import source_of
 from batch_issuer.web.views.batch import batch_of
-from batch_issuer.web.visitors import note
 
-FILE_TYPES: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most."), WHOLE]
 
 
@@ -140,7 +137,7 @@ async def list_files(request: web.Request) -> web.Response:
                 FileLine(
                     name=path.name,
                     bytes=path.stat().st_size,
-                    content_type=content_type_of(path.name),
+                    content_type=type_of(path.name),
                     url=f"/api/batches/{batch.batch}/files/{path.name}",
                 )
                 for path in paths
@@ -152,18 +149,4 @@ async def list_files(request: web.Request) -> web.Response:
 
 async def send_file(request: web.Request) -> web.StreamResponse:
     """Send one of the files that a batch may have, by its name."""
-    console, batch = console_of(request), await batch_of(request)
-    name = request.match_info["name"]
-    path = console.settings.output / batch.batch / name
-    if name not in REPORTS or not path.is_file():
-        raise web.HTTPNotFound(
-            text="The batch has no such file (yet); its list of files names those there are."
-        )
-    await note(request, Action.FILE_DOWNLOADED, about=batch.batch, detail={"file": name})
-    content_type = f"{content_type_of(name)}; charset=utf-8"
-    return send(path, name=f"{batch.batch}-{name}", content_type=content_type)
-
-
-def content_type_of(name: str) -> str:
-    """Return the type of one of the files."""
-    return FILE_TYPES[name.rpartition(".")[2]]
+    return await send_batch_file(request, await batch_of(request), REPORTS)

@@ -7,7 +7,7 @@ from functools import partial
 from time import perf_counter, thread_time
 from typing import Any, Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from sqlalchemy import Connection
 
 from batch_issuer.accounts import Role
@@ -22,6 +22,7 @@ from batch_issuer.notices import age
 from batch_issuer.reports.files import REPORTS
 from batch_issuer.web.batch_state import BatchState, Remembered, read_state
 from batch_issuer.web.console import Console, console_of
+from batch_issuer.web.downloads import send_batch_file
 from batch_issuer.web.events import HUB, News, stream
 from batch_issuer.web.next_steps import next_step, plain
 from batch_issuer.web.rendering import environment, render, see_other
@@ -34,13 +35,6 @@ _IDLE_SECONDS: Final = 3.0
 _SHARE: Final = 30
 """Reading takes at most this fraction of the time."""
 _SPOKEN_STEPS: Final = 10
-_LONGEST_PATH: Final = 200
-_TYPES: Final = {
-    "csv": "text/csv; charset=utf-8",
-    "json": "application/json",
-    "html": "text/html; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 FILE_WORDS: Final = {
     "reconciliation.csv": "what became of each row",
     "requests.csv": "each request and its state",
@@ -159,22 +153,7 @@ def files_of(console: Console, batch: Batch) -> list[FileLine]:
 
 async def send_file(request: web.Request) -> web.StreamResponse:
     """Send one of the files of a batch, to be kept under a name that says whose it is."""
-    batch, name = await batch_of(request), request.match_info["name"]
-    if name not in FILE_WORDS:
-        detail: dict[str, object] = {
-            "path": request.path[:_LONGEST_PATH],
-            "why": "no name of a batch's file",
-        }
-        await note(request, Audited.REQUEST_REFUSED, about=batch.batch, detail=detail)
-    path = console_of(request).settings.output / batch.batch / name
-    if name not in FILE_WORDS or not path.is_file():
-        raise web.HTTPNotFound(text="The batch has no such file; its page lists those it has.")
-    await note(request, Audited.FILE_DOWNLOADED, about=batch.batch, detail={"file": name})
-    headers = {
-        hdrs.CONTENT_TYPE: _TYPES[name.rpartition(".")[2]],
-        hdrs.CONTENT_DISPOSITION: f'attachment; filename="{batch.batch}-{name}"',
-    }
-    return web.FileResponse(path, headers=headers)
+    return await send_batch_file(request, await batch_of(request), FILE_WORDS)
 
 
 def act(action: Action) -> Handler:

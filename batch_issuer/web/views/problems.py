@@ -212,7 +212,7 @@ async def download_rejects(request: web.Request) -> web.StreamResponse:
     upload = await upload_of(request)
     path = uploads_of(request).rejects(upload)
     await note(request, Action.FILE_DOWNLOADED, about=upload.upload, detail={"file": "rejects.csv"})
-    return send_file(path, name="rejects.csv", content_type="text/csv")
+    return send_file(path, name="rejects.csv")
 
 
 def _back(upload: Upload, given: str) -> str:
