@@ -114,8 +114,12 @@ async def look_around(artist: Artist, maker: Person) -> None:
         await maker.open(path)
         await artist.draw(maker, name)
     await maker.page.get_by_role("link", name="Spring badges").click()
-    await settled(maker.page)
+    await expect(maker.page.get_by_role("heading", name="Some rows failed")).to_be_visible(timeout=60_000)
     await artist.draw(maker, "batch")
+    for name in ("Rows", "Requests"):
+        await maker.page.get_by_role("link", name=name, exact=True).click()
+        await maker.page.locator("tbody tr").first.wait_for()
+        await artist.draw(maker, name.lower())
 
 
 async def draw_all(site: Site, browser: Browser, folder: Path) -> None:

@@ -301,6 +301,19 @@ async def test_content_that_was_issued_before_needs_a_second_thought(
     assert (await maker.post(f"{where}/issue", {"customers": "4"})).status == 303
 
 
+async def test_a_console_without_settings_to_send_with_says_so_before_anybody_confirms(world: World) -> None:
+    bare = world.settings().model_copy(update={"base_url": None, "username": None})
+    async with open_site(bare, world.time.clock()) as site:
+        maker = await site.browser(Role.MAKER, user="maria")
+        where = await start(maker, customers(2))
+        await check(maker, site, where)
+        plan = await maker.get(f"{where}/plan")
+        assert "This console can't send anything yet" in plan.words
+        assert "BASE_URL is missing" in plan.words
+        assert f"{where}/issue" not in plan.text
+        assert (await maker.post(f"{where}/issue", {"customers": "2"})).to == f"{where}/plan"
+
+
 async def test_rejects_come_as_an_attachment(site: Site, maker: Browser) -> None:
     where = await start(maker, "customer_id,badge\n=1+1,nonsense\n")
     await check(maker, site, where)

@@ -6,14 +6,17 @@ from typing import Final
 
 from aiohttp import web
 
-from batch_issuer.errors import RunExists, UsageError
+from batch_issuer.errors import RunExists, SettingsError, UsageError
+from batch_issuer.gateway import sending_access
 from batch_issuer.ledger.uploads import Upload
+from batch_issuer.settings import Settings
 from batch_issuer.uploads import Checked, Choices
 from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import MAKER, get, post
 from batch_issuer.web.views.uploads import RUN_PAGE, page_of, upload_of, uploads_of, where_it_went
 from batch_issuer.web.visitors import visitor_of
+from batch_issuer.web.wording import sentence
 
 _SEPARATORS: Final = re.compile(r"[\s.,'_\u2019\u00a0\u2009\u202f]")
 _NUMBER_CHARS: Final = 40
@@ -45,6 +48,7 @@ def _page(
         rate=settings.rate,
         is_repeated=bool(checked.same_content) and not choices.again,
         why_not=why_not(checked, choices),
+        cannot_send=cannot_send(settings),
         problem=problem,
     )
 
@@ -66,6 +70,15 @@ def why_not(checked: Checked, choices: Choices) -> str:
     return ""
 
 
+def cannot_send(settings: Settings) -> str:
+    """Say which settings are missing before this console can send anything, or nothing."""
+    try:
+        sending_access(settings)
+    except SettingsError as exc:
+        return sentence(exc)
+    return ""
+
+
 async def choose_again(request: web.Request) -> web.Response:
     """Decide whether to issue what was issued before once more."""
     upload = await upload_of(request)
@@ -84,7 +97,7 @@ async def confirm(request: web.Request) -> web.Response:
     checked = await uploads.checked(upload)
     if (where := await where_it_went(request, upload)) is not None:
         return see_other(where)
-    if checked is None or not checked.can_be_issued:
+    if checked is None or not checked.can_be_issued or cannot_send(console_of(request).settings):
         return see_other(page_of(upload, "plan"))
     if not _is_number(typed, checked.customers):
         problem = (
