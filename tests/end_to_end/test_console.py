@@ -41,6 +41,11 @@ class Console:
         self.password = ""
         self.cookie = ""
 
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
     def start(self) -> Process:
         """Start `serve`, at the same address as before."""
         process = self.terminal.start("serve", "--port", self.port)
@@ -124,11 +129,16 @@ def killed(process: Process) -> Iterator[None]:
     process.communicate()
 
 
+def settings_of(server: Server) -> dict[str, str]:
+    """Return settings with which a run takes some time."""
+    slow = {"BATCH_ISSUER_RATE": "0", "BATCH_ISSUER_CHUNK_SIZE": "1", "BATCH_ISSUER_CONCURRENCY": "2"}
+    return {**server.settings, **SHORT_TIMES, **slow}
+
+
 @pytest.fixture
 def server(start_sandbox: Callable[..., Server], terminal: Terminal) -> Server:
     started = start_sandbox("--latency", "0.05", "--decide-after", "0")
-    slow = {"BATCH_ISSUER_RATE": "0", "BATCH_ISSUER_CHUNK_SIZE": "1", "BATCH_ISSUER_CONCURRENCY": "2"}
-    terminal.settings = {**started.settings, **SHORT_TIMES, **slow}
+    terminal.settings = settings_of(started)
     return started
 
 

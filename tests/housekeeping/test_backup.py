@@ -351,7 +351,7 @@ async def test_a_dump_that_was_read_in_again_is_told_so_by_the_statements_of_the
         assert await who_is_let_in(world, cookie, token) == [False, False]
         resumed = await world.resume()
         retried = await world.run(lambda services: retry(services, batch))
-    assert len(statements) == 5
+    assert len(statements) == 6
     assert outcomes(resumed) == outcomes(retried) == {"pending": 27, "failed": 3}
     assert sent(world) == Counter(range(700_000_001, 700_000_031))
 

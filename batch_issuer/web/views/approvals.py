@@ -7,8 +7,9 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from batch_issuer.accounts import Role
-from batch_issuer.errors import RunExists, UsageError
+from batch_issuer.errors import OwnBatch, RunExists, UsageError
 from batch_issuer.gateway import normal_url
+from batch_issuer.ledger.audit import Action as Audited
 from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.runs import Action, makers_of, runs_of_batch
 from batch_issuer.ledger.waiting import Place, Waiting, waiting_batches
@@ -19,7 +20,7 @@ from batch_issuer.web.next_steps import plain
 from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import CHECKER, get, post
 from batch_issuer.web.views.batch import batch_of
-from batch_issuer.web.visitors import visitor_of
+from batch_issuer.web.visitors import note, visitor_of
 
 _LONGEST_MESSAGE: Final = 1_000
 
@@ -103,6 +104,10 @@ async def decide(request: web.Request) -> web.Response:
         )
     except RunExists:
         pass  # a double click, or another checker: one decision is under way
+    except OwnBatch:
+        why: dict[str, object] = {"path": request.path, "why": "their own batch"}
+        await note(request, Audited.ACCESS_REFUSED, about=batch.batch, detail=why)
+        raise
     except UsageError:
         problem = "Say in a few words why; the maker reads it. Nothing was decided."
         return await _page(request, problem=problem, batch=batch.batch, message=message)
