@@ -49,6 +49,20 @@ def sample_sheet(path: Path, options: SheetOptions, limits: Limits, *, name: str
     )
 
 
+def rows_behind(sheet: Sheet, *, after: int, limit: int) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the next rows behind a row, each with its number; all rows before them are passed over.
+
+    Raises InputRefused.
+    """
+    found: list[tuple[int, tuple[str, ...]]] = []
+    for block in sheet.blocks():
+        rows = zip(block.numbers, block.cells, strict=True)
+        found += [(int(number), tuple(cells)) for number, cells in rows if number > after]
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
 def sheets_of(sheet: Sheet) -> tuple[str, ...]:
     """Name the sheets of a workbook; a text file has none."""
     return tuple(getattr(sheet, "sheets", ()))

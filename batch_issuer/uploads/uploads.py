@@ -14,6 +14,7 @@ from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake import GROUP_COLUMNS, Limits, SheetOptions
 from batch_issuer.intake.columns import mapping_to, normal_title
 from batch_issuer.intake.corrected import WRITTEN_AS
+from batch_issuer.intake.kinds import open_sheet
 from batch_issuer.intake.sampling import SheetSample, sample_sheet
 from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.uploads import (
@@ -50,6 +51,7 @@ from batch_issuer.uploads.problem_file import (
 )
 from batch_issuer.uploads.progress import CheckProgress
 from batch_issuer.uploads.receiving import write_all
+from batch_issuer.uploads.rows import find_rows
 from batch_issuer.uploads.sampling import Sample, recalled_mapping, to_remember, understand
 
 PASTED: Final = "pasted cells"
@@ -196,6 +198,17 @@ class Uploads:
         """Return a page of invalid rows, in input order, as they were when they were checked."""
         path = self._folder(upload.upload).problems
         return await asyncio.to_thread(find_problems, path, wanted, after=after, limit=limit)
+
+    async def all_rows(self, upload: Upload, *, after: int = 0, limit: int = 50) -> ProblemPage:
+        """Return a page of all rows, in input order, of the first SHOWN_ROWS. Raises InputRefused."""
+        folder, how = self._folder(upload.upload), Choices.of(upload).sheet_options
+
+        def find() -> ProblemPage:
+            sheet = open_sheet(folder.original, how, self._limits, name=upload.file_name)
+            return find_rows(sheet, folder.problems, after=after, limit=limit)
+
+        async with self._looking:
+            return await see_through(asyncio.to_thread(find))
 
     async def problem_row(self, upload: Upload, row: int) -> ProblemRow | None:
         """Return one invalid row."""

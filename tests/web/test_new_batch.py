@@ -1,6 +1,7 @@
 """The whole way of a batch in a browser without scripts: bring, choose, correct, plan, confirm."""
 
 import asyncio
+import html
 import io
 import re
 from collections.abc import Callable
@@ -312,6 +313,25 @@ async def test_a_console_without_settings_to_send_with_says_so_before_anybody_co
         assert "BASE_URL is missing" in plan.words
         assert f"{where}/issue" not in plan.text
         assert (await maker.post(f"{where}/issue", {"customers": "2"})).to == f"{where}/plan"
+
+
+async def test_rows_are_shown_with_or_without_those_that_are_fine(site: Site, maker: Browser) -> None:
+    where = await start(maker, customers(120) + "12.5,nonsense\n")
+    await check(maker, site, where)
+    wrong = await maker.get(f"{where}/problems")
+    assert 'id="row-122"' in wrong.text
+    assert 'id="row-2"' not in wrong.text
+    numbers: list[int] = []
+    page = await maker.get(f"{where}/problems?show=all")
+    while True:
+        numbers += [int(number) for number in re.findall(r'<tr id="row-(\d+)"', page.text)]
+        following = re.search(r'href="([^"]*show=all[^"]*after=\d+)#rows">Next rows', page.text)
+        if following is None:
+            break
+        page = await maker.get(html.unescape(following[1]))
+    assert numbers == list(range(2, 123))
+    assert "12.5" in page.text
+    assert 'aria-invalid="true"' in page.text
 
 
 async def test_rejects_come_as_an_attachment(site: Site, maker: Browser) -> None:

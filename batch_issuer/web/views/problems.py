@@ -13,7 +13,7 @@ from batch_issuer.errors import UsageError
 from batch_issuer.intake import COLUMNS
 from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.uploads import Upload
-from batch_issuer.uploads import Checked, Choices, ProblemRow, Sample, Wanted
+from batch_issuer.uploads import SHOWN_ROWS, Checked, Choices, ProblemRow, Sample, Wanted
 from batch_issuer.web.downloads import send_file
 from batch_issuer.web.rendering import is_part, render, see_other
 from batch_issuer.web.routes import MAKER, get, post
@@ -111,10 +111,17 @@ async def _page(
         column=query.get("column", ""),
         text=query.get("text", "")[:_MOST_SEARCHED],
     )
-    page = await uploads.problems(upload, wanted, after=_number(query.get("after", "")), limit=_ROWS)
+    shows_all, after = query.get("show") == "all", _number(query.get("after", ""))
+    page = (
+        await uploads.all_rows(upload, after=after, limit=_ROWS)
+        if shows_all
+        else await uploads.problems(upload, wanted, after=after, limit=_ROWS)
+    )
     sample = await uploads.sample(upload, rows=0)
     corrected = await _corrected(request, upload, [one.row for one in page.rows])
     asked = {name: value for name, value in asdict(wanted).items() if value}
+    if shows_all:
+        asked = {"show": "all"}
     return render(
         request,
         "upload_problems.html.j2",
@@ -124,6 +131,8 @@ async def _page(
         choices=Choices.of(upload),
         rows=[shown_row(one, sample, corrected.get(one.row, {})) for one in page.rows],
         wanted=wanted,
+        shows_all=shows_all,
+        shown_rows=SHOWN_ROWS,
         is_filtered=bool(asked),
         is_first="after" not in query,
         first=f"?{urlencode(asked)}",
