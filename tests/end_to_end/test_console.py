@@ -203,3 +203,23 @@ def test_a_second_server_on_the_same_ledger_is_refused_in_one_line(console: Cons
     assert refused.stderr.startswith("batch-issuer: process ")
     assert "serves the console with this ledger already" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_a_server_that_is_killed_again_and_again_loses_nothing_and_sends_nothing_twice(
+    server: Server, terminal: Terminal
+) -> None:
+    console = Console(terminal)
+    console.add_user("mia", "maker")
+    process = console.start()
+    made = console.issue(CUSTOMERS)
+    for count in (0, 3, 20, 45):  # the first right after the file was taken
+        wait_for_posts(server, process, count)
+        with killed(process):
+            process = console.start()
+    wait_while_it_runs(process, lambda: console.json(f"/api/runs/{made['run']}")["ended_at"] != "")
+    ended = console.json(f"/api/runs/{made['run']}")
+    assert ended["exit_code"] == 0, ended["message"]
+    assert Counter(server.customers()) == Counter(CUSTOMERS)
+    lines = lines_in(terminal.folder / "output" / ended["batch"])
+    assert [int(line["customer_id"]) for line in lines] == CUSTOMERS
+    assert {line["outcome"] for line in lines} == {"issued"}

@@ -188,7 +188,9 @@ async def test_requests_are_filtered_by_state_and_turned(tmp_path: Path) -> None
         assert (await browser.get(more)).text.count('<th scope="row"') == 10
         failed = await browser.get(f"/batches/{batch}/requests?state=failed")
         assert failed.text.count('<th scope="row"') == 1
+        await office.world.time.sleep(3 * 3_600)
         waiting = await browser.get(f"/batches/{batch}/requests?state=waiting")
+        assert "waits for 3 hours" in waiting.words
         assert waiting.text.count('<th scope="row"') == 50
         for query in ("state=nonsense", "after=1.2.3", "after=x", "after=1..0&state=waiting"):
             assert (await browser.get(f"/batches/{batch}/requests?{query}")).status == 200

@@ -1,6 +1,7 @@
 """The rows of a batch, searched in the ledger, and its requests; a page at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from batch_issuer.batch.outcomes import Outcome
-from batch_issuer.ledger import Batch
+from batch_issuer.ledger import Batch, RequestRecord
 from batch_issuer.ledger.request_pages import (
     FoundRequests,
     RequestFilter,
@@ -16,6 +17,7 @@ from batch_issuer.ledger.request_pages import (
     count_by_state,
     find_requests,
 )
+from batch_issuer.notices import age
 from batch_issuer.reports import OUTCOME_WORDS, FoundRows, RowFilter, find_rows, shown_state
 from batch_issuer.web.console import console_of
 from batch_issuer.web.inputs import source_of
@@ -104,9 +106,19 @@ async def show_requests(request: web.Request) -> web.Response:
         counts=counts,
         found=found,
         shown_state=shown_state,
+        ages=_ages(found.requests, console_of(request).clock.now()),
         first=_address(batch, "requests", request) if after else "",
         more=_address(batch, "requests", request, after=more) if more else "",
     )
+
+
+def _ages(records: Sequence[RequestRecord], now: datetime) -> Mapping[str, str]:
+    """Say how long those that wait for a checker have waited."""
+    return {
+        record.request_id: age(now - datetime.fromisoformat(record.submitted_at))
+        for record in records
+        if record.outcome is Outcome.PENDING and not record.is_final and record.submitted_at
+    }
 
 
 def _by_word(counts: Mapping[tuple[str, str], int]) -> Mapping[str, int]:
