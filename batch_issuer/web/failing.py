@@ -79,6 +79,12 @@ class WrongFields(web.HTTPBadRequest):
         self.problems = tuple(problems)
 
 
+class RepeatedFields(WrongFields):
+    """Some fields of a form say two things, here or in the address: no description of them can forbid that."""
+
+    status_code = 422
+
+
 def status_of(error: BatchIssuerError) -> int:
     """Say by which status of HTTP an error of ours is told."""
     return next(status for kind, status in _STATUSES if isinstance(error, kind))

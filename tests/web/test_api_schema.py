@@ -136,11 +136,14 @@ class Found:
                 pass
 
     def _take(self, recorder: ScenarioRecorder) -> None:
-        for checks in recorder.checks.values():
+        for case_id, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
-                    told = check.failure_info
-                    self.failures.append(f"{check.name}: {told.failure.message}\n{told.code_sample}")
+                    told, answer = check.failure_info, recorder.interactions[case_id].response
+                    status = "no answer" if answer is None else f"{answer.status_code} {answer.text[:300]}"
+                    self.failures.append(
+                        f"{check.name}: {told.failure.message}: {status}\n{told.code_sample}"
+                    )
         for case_id, interaction in recorder.interactions.items():
             if interaction.response is not None:
                 operation = recorder.cases[case_id].value.operation

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from batch_issuer.web.failing import FieldProblem, WrongFields
+from batch_issuer.web.failing import FieldProblem, RepeatedFields, WrongFields
 
 M = TypeVar("M", bound=BaseModel)
 _WHOLE_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -92,8 +92,11 @@ Text = Annotated[
 
 
 def read_fields(model: type[M], given: MultiMapping[str], *, where: str) -> M:
-    """Read what came in a query or a form. Raises WrongFields with everything that is wrong."""
-    problems, values = [], dict[str, Any]()
+    """Read what came in a query or a form.
+
+    Raises WrongFields with everything that is wrong, and RepeatedFields where a form repeats and no more.
+    """
+    problems, repeated, values = list[FieldProblem](), list[FieldProblem](), dict[str, Any]()
     for name in dict.fromkeys(given):
         field = model.model_fields.get(name)
         if field is None:
@@ -102,15 +105,19 @@ def read_fields(model: type[M], given: MultiMapping[str], *, where: str) -> M:
         elif get_origin(field.annotation) is list:
             values[name] = given.getall(name)
         elif len(given.getall(name)) > 1:
-            problems.append(FieldProblem(field=name, message="is given more than once"))
+            repeated.append(FieldProblem(field=name, message="is given more than once"))
         else:
             values[name] = given[name]
     try:
         read = model.model_validate(values)
     except ValidationError as exc:
-        raise WrongFields([*problems, *_problems(exc)], where=where) from None
+        raise WrongFields([*problems, *repeated, *_problems(exc)], where=where) from None
     if problems:
-        raise WrongFields(problems, where=where)
+        raise WrongFields([*problems, *repeated], where=where)
+    if repeated and where == "form":  # its options may stand in the address, too
+        raise RepeatedFields(repeated, where=where)
+    if repeated:
+        raise WrongFields(repeated, where=where)
     return read
 
 
