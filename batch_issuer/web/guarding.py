@@ -70,7 +70,7 @@ async def _refuse_without_role(request: web.Request, route: Route) -> None:
         wanted = " or ".join(sorted(role.value for role in route.needs))
         await note(request, Action.ACCESS_REFUSED, detail={"path": request.path, "needs": wanted})
         raise web.HTTPForbidden(
-            text=f"This needs the role {wanted}, which your account has not. Ask an admin of the console."
+            text=f"This needs the role {wanted}, and your account lacks it. Ask an admin of the console."
         )
 
 

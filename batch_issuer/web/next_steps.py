@@ -12,6 +12,7 @@ from batch_issuer.web.batch_state import BatchState
 
 _OF_TERMINALS: Final = re.compile(r"batch-issuer|--[a-z]")
 _CLAUSES: Final = re.compile(r"(?<=[.;:])\s+")
+_DECISIONS: Final = (Action.APPROVE, Action.REJECT)
 _FAILED: Final = (Outcome.FAILED, Outcome.REJECTED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED)
 
 
@@ -70,7 +71,7 @@ def _unfinished(state: BatchState, unsent: int) -> NextStep:
     return NextStep(
         kind="bad",
         title="Not finished",
-        text=f"{unsent:,} rows are not sent yet, or their answer was lost. {_RESUME}",
+        text=f"{_rows(unsent, 'is', 'are')} not sent yet, or the answer was lost. {_RESUME}",
         actions=(Action.RESUME, Action.REFRESH),
         reason=_reason(state),
     )
@@ -92,12 +93,12 @@ def _over(state: BatchState) -> NextStep:
         return NextStep(
             kind="bad",
             title="Some rows failed",
-            text=f"{failed:,} rows failed. {_RETRY}",
+            text=f"{_rows(failed)} failed. {_RETRY}",
             actions=(Action.RETRY, Action.REFRESH),
             reason=_reason(state),
         )
     if failed:
-        text = f"{failed:,} rows were not issued; failed.csv has them, each with its reason."
+        text = f"{_rows(failed, 'was', 'were')} not issued; failed.csv has the reason of each."
         return NextStep(
             kind="bad",
             title="Done, with failures",
@@ -113,10 +114,18 @@ def _over(state: BatchState) -> NextStep:
     return NextStep(kind="good", title="Done", text="Nothing is left to do.", reason=_reason(state))
 
 
+def _rows(count: int, one: str = "", more: str = "") -> str:
+    """Write a number of rows, and the verb that goes with it."""
+    noun, verb = ("row", one) if count == 1 else ("rows", more)
+    return f"{count:,} {noun} {verb}".rstrip()
+
+
 def _reason(state: BatchState) -> str:
     """Return why the last run ended as it did, unless all went well."""
     last = state.last
     if last is None or last.exit_code in {ExitCode.DONE, None}:
+        return ""
+    if last.exit_code is ExitCode.ROWS_NEED_A_LOOK and last.action in _DECISIONS:  # it told what it did
         return ""
     return plain(last.message)
 

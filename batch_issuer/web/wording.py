@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +29,10 @@ _INSTEAD: Final = (
     ),
     (re.compile(r", which --map sends to"), ", which was chosen for"),
     (re.compile(r"--max-invalid '([^']*)'"), r"the limit of invalid rows, '\1'"),
+    (
+        re.compile(r"use one of the owner types in the template's README"),
+        "use one of the owner types that the cell offers",
+    ),
     (re.compile(r"--encoding"), "the encoding"),
     (re.compile(r"--delimiter"), "the separator"),
 )
@@ -69,9 +73,15 @@ def _said(value: object) -> str:
         case str() | int() | float():
             return str(value)
         case list() | tuple() if all(isinstance(one, str | int) for one in value):
-            return " and ".join(map(str, value)) or "none"
+            return listed([str(one) for one in value]) or "none"
         case _:
             return json.dumps(value, default=str)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words one after the other, as a sentence has them."""
+    *others, last = words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def for_browsers(text: str) -> str:

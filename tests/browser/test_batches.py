@@ -102,7 +102,7 @@ async def test_the_pages_work_without_scripts(site: Site, enter: Enter, world: W
     await expect(person.page.get_by_role("row", name="pending 3 100.0%")).to_be_visible()
     await person.open("/approvals")
     await person.page.get_by_label("Why").fill("no")
-    await person.page.get_by_role("button", name="Reject all").click()
+    await person.page.get_by_role("button", name="Reject the request").click()
     for run in await site.console.runs.list_open():
         await site.console.runs.wait(run.run)
     await person.open(f"/batches/{batch}")

@@ -93,6 +93,36 @@ async def test_a_file_is_dropped(enter: Enter) -> None:
     await expect(maker.page.get_by_role("heading", name="dropped.csv")).to_be_visible()
 
 
+async def test_the_keyboard_stays_at_the_cell_that_was_saved(enter: Enter, world: World) -> None:
+    maker = await enter(Role.MAKER)
+    await choose_file(maker, world.write(BAD))
+    await press(maker, "Check the file")
+    row = maker.page.locator("#row-3")
+    cell, save = row.get_by_label("Customer, row 3"), row.get_by_role("button", name="Save")
+    await cell.fill("12345")
+    await save.focus()
+    await maker.page.keyboard.press("Enter")
+    await expect(row).to_contain_text("corrected")
+    await expect(save).to_be_focused()
+    await maker.page.keyboard.press("Tab")
+    await expect(row.get_by_role("button", name="Undo")).to_be_focused()
+    await maker.page.keyboard.press("Enter")
+    await expect(row).not_to_contain_text("corrected")
+    await expect(cell).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1200])
+async def test_a_long_name_breaks_no_page(enter: Enter, world: World, width: int) -> None:
+    maker = await enter(Role.MAKER, viewport={"width": width, "height": 800})
+    await choose_file(maker, world.write(BAD, f"{'N' * 190}.csv"))
+    too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert await maker.page.evaluate(too_wide) == 0
+    await press(maker, "Check the file")
+    await maker.page.wait_for_url("**/problems")
+    assert await maker.page.evaluate(too_wide) == 0
+    await maker.inspect()
+
+
 async def test_what_is_no_spreadsheet_is_told_on_the_page(enter: Enter, world: World) -> None:
     maker = await enter(Role.MAKER)
     maker.refusals = {422}

@@ -248,7 +248,7 @@ async def test_a_workbook_with_odd_headers_is_understood_by_menus(
     book = await asyncio.to_thread(save(tmp_path / "in.xlsx", rows).read_bytes)
     where = await start(maker, book, name="spring.xlsx")
     page = await maker.get(f"{where}/columns")
-    assert "Some columns were not found" in page.words
+    assert "Customer and Badge were not found" in page.words
     assert "700000001" in page.words or "Member No" in page.words
     chosen = {
         "column.customer_id": "Member No",
@@ -265,8 +265,30 @@ async def test_a_missing_column_is_told_without_options_of_commands(site: Site, 
     where = await start(maker, f"Member No,badge\n7,{BADGES[0]}\n")
     page = await check(maker, site, where)
     assert page.path == f"{where}/columns"
-    assert "has no column for customer_id" in page.words
+    assert "Customer was not found. Choose the header of your file that means it." in page.words
     assert "--" not in page.words
+
+
+async def test_one_of_something_is_told_as_one(site: Site, maker: Browser) -> None:
+    rows = [f"700000001,{BADGES[0]}", f"700000001,{BADGES[0]}", f"7e8,{BADGES[0]}"]
+    where = await start(maker, "\n".join(["customer_id,badge", *rows]))
+    await check(maker, site, where)
+    words = (await maker.get(f"{where}/plan")).words
+    for told in (
+        "1 invalid row is not sent. Look at it",
+        "1 row repeats an earlier one, and is not sent again",
+    ):
+        assert told in words
+
+
+async def test_an_owner_type_is_offered_where_it_is_wrong(site: Site, maker: Browser) -> None:
+    row = f"700000001,{BADGES[0]},Loyality,gold"
+    where = await start(maker, f"customer_id,badge,owner_type,reference_id\n{row}\n")
+    page = await check(maker, site, where)
+    assert 'list="owner-types"' in page.text
+    assert '<option value="Loyalty"></option>' in page.text
+    assert "use one of the owner types that the cell offers (did you mean Loyalty?)" in page.words
+    assert "README" not in page.words
 
 
 async def test_pasted_cells_go_the_same_way(site: Site, maker: Browser) -> None:
@@ -538,6 +560,8 @@ async def test_everything_a_maker_does_is_in_the_audit_log_without_customers(
         *("file_downloaded", "issue_confirmed"),
     ][1:]
     assert "99887766" not in repr(entries)
+    chosen = next(entry for entry in entries if entry.action == "columns_chosen")
+    assert chosen.detail["values"] == []  # none was given for the whole file
 
 
 async def test_a_removed_file_is_gone(maker: Browser, world: World) -> None:

@@ -77,6 +77,27 @@ def test_why_the_last_run_stopped_is_told_without_what_is_said_to_a_terminal() -
     assert next_step(state({Outcome.ISSUED: 3}, runs=(fine,))).reason == ""
 
 
+def test_what_a_decision_did_is_no_reason_for_failures() -> None:
+    ended = run(
+        Action.APPROVE, ended_at=AT, exit_code=ExitCode.ROWS_NEED_A_LOOK, message="Requests approved: 3"
+    )
+    assert next_step(state({Outcome.FAILED: 2}, runs=(ended,))).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (state({Outcome.NOT_SENT: 1}), "1 row is not sent yet"),
+        (state({Outcome.NOT_SENT: 2000}), "2,000 rows are not sent yet"),
+        (state({Outcome.FAILED: 1}, retriable=1), "1 row failed."),
+        (state({Outcome.REJECTED: 1}), "1 row was not issued"),
+        (state({Outcome.REJECTED: 2}), "2 rows were not issued"),
+    ],
+)
+def test_one_row_is_told_as_one(found: BatchState, told: str) -> None:
+    assert next_step(found).text.startswith(told)
+
+
 @pytest.mark.parametrize(
     ("message", "said"),
     [

@@ -8,7 +8,7 @@ import pytest
 from batch_issuer.errors import BatchIssuerError
 from batch_issuer.intake import SheetOptions, open_source
 from batch_issuer.planning import MaxInvalid
-from batch_issuer.web.wording import for_browsers
+from batch_issuer.web.wording import for_browsers, listed
 from tests.intake.sheets import options, write
 from tests.intake.workbooks import save
 
@@ -55,3 +55,12 @@ def test_no_option_is_named_in_a_browser(tmp_path: Path, work: Callable[[Path], 
 def test_what_names_no_option_stays_as_it_is() -> None:
     told = "customers.csv: row 1 is empty; the first row must hold the column names"
     assert for_browsers(told) == told
+
+
+def test_words_are_listed_as_a_sentence_has_them() -> None:
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]

@@ -20,10 +20,26 @@
   document.addEventListener("DOMContentLoaded", () => localise(document));
   document.addEventListener("htmx:load", (event) => localise(event.detail.elt.parentElement || document));
   // A press of a button counts once: the form is on its way.
+  // Where a part of the page is replaced, its own answer renews the button.
   document.addEventListener("submit", (event) => {
+    if (event.target.hasAttribute("hx-post")) return;
     for (const button of event.target.querySelectorAll("button[type=submit]")) {
       setTimeout(() => { button.disabled = true; }, 0);
     }
+  });
+  // Who works with the keyboard stays where they were when the part around them is replaced.
+  let held = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const active = document.activeElement;
+    held = active && active !== document.body && event.detail.target.contains(active)
+      ? [active.id, active.dataset.focusNext] : null;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (held && document.activeElement === document.body) {
+      const next = held.map((id) => id && document.getElementById(id)).find(Boolean);
+      if (next) next.focus();
+    }
+    held = null;
   });
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) {

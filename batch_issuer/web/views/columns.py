@@ -1,6 +1,6 @@
 """The second step: which header means which of our columns, and how the file is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +18,7 @@ from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import MAKER, get, post
 from batch_issuer.web.views.uploads import page_of, upload_of, uploads_of
 from batch_issuer.web.visitors import note
+from batch_issuer.web.wording import listed
 
 WORDS: Final = {
     "customer_id": ("Customer", "the customer's number"),
@@ -51,6 +52,8 @@ async def _page(
         sample=sample,
         choices=Choices.of(upload),
         columns=WORDS,
+        missing=say_missing(sample.missing),
+        doubled=_named(sample.doubled),
         required=REQUIRED,
         owner_types=OWNER_TYPES,
         settings_values={name: getattr(settings, name) or "" for name in GROUP_COLUMNS},
@@ -59,6 +62,22 @@ async def _page(
         problem=problem or failure,
         typed=typed,
     )
+
+
+def say_missing(missing: Sequence[str]) -> tuple[str, str]:
+    """Say which columns were not found, and what to do about it."""
+    if not missing:
+        return "", ""
+    is_one = len(missing) == 1
+    title = f"{_named(missing)} {'was' if is_one else 'were'} not found."
+    todo = "Choose the header of your file that means it" if is_one else "Choose the headers that mean them"
+    if "badge_meta_id" in missing:
+        return title, f"{todo}. A badge can be given for the whole file instead."
+    return title, f"{todo}."
+
+
+def _named(columns: Iterable[str]) -> str:
+    return listed([WORDS[column][0] for column in columns])
 
 
 async def choose_columns(request: web.Request) -> web.Response:
@@ -107,7 +126,10 @@ def _typed(form: Mapping[str, str]) -> dict[str, str]:
 def _told(choices: Choices) -> dict[str, object]:
     """Tell the audit log which columns the file has and which values are for all of it."""
     chosen = choices.columns or {}
-    return {"columns": [name for name in chosen if chosen[name]], "values": [*choices.values]}
+    return {
+        "columns": [name for name in chosen if chosen[name]],
+        "values": [name for name, value in choices.values.items() if value],
+    }
 
 
 ROUTES: Final = (

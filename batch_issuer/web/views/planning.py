@@ -101,7 +101,7 @@ async def confirm(request: web.Request) -> web.Response:
         return see_other(page_of(upload, "plan"))
     if not _is_number(typed, checked.customers):
         problem = (
-            f"Type {checked.customers:,}, the number of customers, to confirm. Nothing was sent."
+            f"That is not the number of customers. Type {checked.customers:,} to confirm."
             if typed.strip()
             else f"Type the number of customers, {checked.customers:,}, to confirm."
         )

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from batch_issuer.batch.problems import WORDING, InputProblem, Rule
+from batch_issuer.batch.requests import OWNER_TYPES
 from batch_issuer.errors import UsageError
 from batch_issuer.intake import COLUMNS
 from batch_issuer.ledger.audit import Action
@@ -40,6 +41,8 @@ class Cell:
     """A cell as the page shows it."""
 
     label: str
+    column: str
+    """Which of ours it is; none of a surplus cell."""
     position: int | None
     """Where in the row it stands; None where the file has no such column."""
     read: str
@@ -76,6 +79,7 @@ def shown_row(found: ProblemRow, sample: Sample, corrected: Mapping[int, str]) -
         is_corrected = at in corrected
         return Cell(
             label=label,
+            column=column,
             position=at,
             read=read,
             value=value,
@@ -139,6 +143,7 @@ async def _page(
         more=f"?{urlencode({**asked, 'after': page.next_after})}" if page.next_after else "",
         here=request.path_qs,
         columns=WORDS,
+        owner_types=OWNER_TYPES,
         wording={rule.value: WORDING[rule][0] for rule in Rule},
         problem=problem,
         corrections=await uploads.count_corrections(upload),

@@ -47,6 +47,7 @@ def facts(console: Console, run: Run, *, leads_on: bool = False) -> dict[str, An
     """Return what the page shows, the same for whoever looks."""
     return {
         "run": run,
+        "file_name": str(run.options.get("file_name") or ""),
         "progress": console.runs.progress(run.run),
         "said": plain(run.message),
         "words": ACTION_WORDS[run.action][1],
