@@ -212,6 +212,8 @@ async def choose_invalid(request: web.Request) -> web.Response:
         if checked is None:
             raise
         return await _page(request, upload, checked, problem=f"{exc}.", status=422)
+    detail: dict[str, object] = {"on_invalid": choices.on_invalid, "max_invalid": choices.max_invalid}
+    await note(request, Action.CHECKED, about=upload.upload, detail=detail)
     uploads_of(request).check(upload)
     return see_other(page_of(upload, "check"))
 
