@@ -25,6 +25,7 @@ _ROWS: Final = 50
 _MOST_SEARCHED: Final = 200
 _MOST_SURPLUS: Final = 5
 _LAST_ROW: Final = 4_294_967_295
+_LAST_CELL: Final = 2**31 - 1
 _PAIR: Final = ("owner_type", "reference_id")
 _TOGETHER: Final = {
     Rule.OWNER_WITHOUT_REFERENCE: _PAIR,
@@ -156,7 +157,8 @@ async def correct_cell(request: web.Request) -> web.Response:
     """Write another value into a cell, or take that back."""
     upload, uploads = await upload_of(request), uploads_of(request)
     form = {name: str(value) for name, value in (await request.post()).items()}
-    row, position = _number(form.get("row", "")), _number(form.get("position", ""), otherwise=-1)
+    row = _number(form.get("row", ""))
+    position = min(_number(form.get("position", ""), otherwise=-1), _LAST_CELL)
     problem = ""
     try:
         if form.get("undo"):
