@@ -85,7 +85,7 @@ def add_token(connection: Connection, record: TokenRecord, by: Actor) -> None:
 
 def take_token_back(connection: Connection, token: str, by: Actor, *, at: str, of: str | None) -> TokenRecord:
     """Revoke a token, only `of` one user where that is said."""
-    known = find_token(connection, token)
+    known = find_token(connection, token) if token.isalnum() else None  # else it may be no text of a database
     if known is None or (of is not None and known.user != of):
         raise AccountRefused(f"there is no token {token!r}; `batch-issuer users list` names those there are")
     if revoke_token(connection, token, at):

@@ -30,6 +30,7 @@ class Action(StrEnum):
 
 SENDING: Final = frozenset({Action.ISSUE, Action.RESUME, Action.RETRY})
 """Who did one of these is a maker of the batch, and can't be its checker."""
+DECIDING: Final = frozenset({Action.APPROVE, Action.REJECT})
 _KIND: Final = {**dict.fromkeys(SENDING, "send"), Action.REFRESH: "refresh"}
 """Of each kind a batch has one open run at most; the others decide."""
 
@@ -186,13 +187,16 @@ def _of_batch(batch: str) -> Select[Any]:
 
 
 def _in_the_way_of(connection: Connection, run: Run) -> Run | None:
-    """Return the run that has issued the upload, or that sends the same batch now."""
+    """Return the run that has issued the upload, sends the same batch now, or decides it for this user."""
     if run.action is Action.ISSUE:
         has_issued = _has_come_to_a_batch(run.upload, BatchStage.RECORDING, BatchStage.ACCEPTED)
         query = select(tables.runs).where(_known.upload == run.upload, _known.action == Action.ISSUE)
         query = query.where(or_(_known.ended_at == "", has_issued))
     elif run.action in SENDING:
-        query = _of_batch(run.batch).where(_known.ended_at == "", _known.action.in_(SENDING))
+        query = _of_batch(run.batch).where(_known.ended_at == "")
+        # a decision holds for all that waits when it gets there: not for what the same user adds meanwhile
+        own_decision = and_(_known.action.in_(DECIDING), _known.user == run.user)
+        query = query.where(or_(_known.action.in_(SENDING), own_decision))
     else:
         return None  # what it occupies says it all
     row = connection.execute(query.order_by(_known.made_at.desc(), _known.run.desc()).limit(1)).one_or_none()

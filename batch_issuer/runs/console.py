@@ -17,6 +17,7 @@ from batch_issuer.ledger.audit import Actor, Entry, append
 from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.runs import (
+    DECIDING,
     Action,
     IdempotencyKey,
     Run,
@@ -95,8 +96,8 @@ class Runs:
         """
         if await self._records.read(find_batch, batch) is None:
             raise UnknownBatch(batch)
-        if action in {Action.APPROVE, Action.REJECT}:
-            await self._check_decision(batch, by.user, message)
+        if action in DECIDING and not message.strip():
+            raise UsageError("the message is blank; say why it is approved or rejected")
         run = Run(
             run=self._new_id(),
             action=action,
@@ -141,13 +142,6 @@ class Runs:
         """Ask a run to end in order; False where it has ended. What it has left `resume` takes up."""
         return self._runner.stop(run)
 
-    async def _check_decision(self, batch: str, user: str, message: str) -> None:
-        if not message.strip():
-            raise UsageError("the message is blank; say why it is approved or rejected")
-        makers = await self._records.read(makers_of, batch)
-        if user.casefold() in {maker.casefold() for maker in makers}:
-            raise OwnBatch(batch, user)
-
     def _new_id(self) -> str:
         """Draw an id that no other run has; later ones are greater, also within a second."""
         milliseconds = int(self._clock.now().timestamp() * 1_000)
@@ -175,7 +169,14 @@ class Runs:
 
 
 def _add(connection: Connection, run: Run, by: Actor, key: IdempotencyKey | None) -> Run:
-    """Record a run, and in the audit log who asked for it; or return the run that stands in its way."""
+    """Record a run, and in the audit log who asked for it; or return the run that stands in its way.
+
+    Raises OwnBatch where a maker of the batch wants to decide it.
+    """
+    if run.action in DECIDING:
+        makers = makers_of(connection, run.batch)
+        if run.user.casefold() in {maker.casefold() for maker in makers}:
+            raise OwnBatch(run.batch, run.user)
     recorded = add_run(connection, run, key)
     if recorded.run == run.run:
         about = run.upload or run.batch

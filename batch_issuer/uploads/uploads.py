@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.clock import Clock, format_instant
@@ -70,6 +71,11 @@ class Uploads:
         self._checks = Checks(records, settings, clock)
         self._cleaned_at = clock.now()
         self._looking = asyncio.Semaphore(_LOOKED_AT_ONCE)
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def alone(self, upload: Upload) -> asyncio.Lock:
+        """Return what nobody else holds who corrects or issues this upload."""
+        return self._alone.setdefault(upload.upload, asyncio.Lock())
 
     async def receive(self, parts: AsyncIterator[bytes], *, file_name: str, user: str) -> Upload:
         """Write a file to the disk as it comes, and record it once it is durable and a spreadsheet.
@@ -230,15 +236,18 @@ class Uploads:
         cells |= {one.position: one.value for one in before} | {position: value}
         if not any(cell.strip() for cell in cells.values()):
             raise UsageError(f"row {row:,} would be left without any cell; delete it in the file instead")
-        await self._checks.stop(upload.upload)
         correction = Correction(row=row, position=position, value=value)
-        await self._records.write(put_correction, upload.upload, correction, self._clock.timestamp())
+        async with self.alone(upload):
+            await self._refuse_if_worked_on(upload)
+            await self._checks.stop(upload.upload)
+            await self._records.write(put_correction, upload.upload, correction, self._clock.timestamp())
 
     async def undo(self, upload: Upload, *, row: int, position: int) -> None:
         """Let a corrected cell be as it was read."""
-        await self._refuse_if_worked_on(upload)
-        await self._checks.stop(upload.upload)
-        await self._records.write(delete_correction, upload.upload, row=row, position=position)
+        async with self.alone(upload):
+            await self._refuse_if_worked_on(upload)
+            await self._checks.stop(upload.upload)
+            await self._records.write(delete_correction, upload.upload, row=row, position=position)
 
     async def corrections(self, upload: Upload, rows: list[int] | None = None) -> list[Correction]:
         """Return the corrected cells of an upload, or of some of its rows."""

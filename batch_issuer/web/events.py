@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +12,7 @@ from aiohttp import hdrs, web
 
 from batch_issuer.errors import BatchIssuerError
 from batch_issuer.web.console import STOPPING
+from batch_issuer.web.visitors import visitor_of
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +20,8 @@ _CONTENT_TYPE: Final = "text/event-stream"
 _AGAIN_MS: Final = 2_000
 """So long a browser waits before it connects again."""
 _MOST_WATCHERS: Final = 1_000
+_MOST_OF_ONE: Final = 200
+"""So many pages one user may have open: the others need room, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +81,28 @@ class _Watched:
 class Hub:
     """Reads each thing that is watched once for all who watch it, for as long as anybody does."""
 
-    def __init__(self, tempo: Tempo | None = None) -> None:
+    def __init__(self, tempo: Tempo | None = None, *, most_of_one: int = _MOST_OF_ONE) -> None:
         """Watch nothing yet."""
         self.tempo = tempo or Tempo()
+        self._most_of_one = most_of_one
+        self._places: Counter[str] = Counter()
         self._watched: dict[str, _Watched] = {}
 
     @property
     def watchers(self) -> int:
         """How many pages watch anything."""
         return sum(len(one.listeners) for one in self._watched.values())
+
+    @contextmanager
+    def place_for(self, user: str) -> Iterator[None]:
+        """Let a user watch one thing more. Raises HTTPServiceUnavailable where there is no room."""
+        if self._places.total() >= _MOST_WATCHERS or self._places[user] >= self._most_of_one:
+            raise web.HTTPServiceUnavailable(text="Too many pages are open; load this one again later.")
+        self._places[user] += 1
+        try:
+            yield
+        finally:
+            self._places -= Counter({user: 1})
 
     def look_now(self, key: str) -> None:
         """Look at once: something has changed."""
@@ -148,18 +166,17 @@ async def close_hub(app: web.Application) -> None:
 async def stream(request: web.Request, key: str, read: Read, seen: Mapping[str, str]) -> web.StreamResponse:
     """Tell a page what changes, until it goes, the console closes, or it is time to connect anew."""
     hub = request.app[HUB]
-    if hub.watchers >= _MOST_WATCHERS:
-        raise web.HTTPServiceUnavailable(text="Too many pages are open; load this one again later.")
     headers = {hdrs.CONTENT_TYPE: _CONTENT_TYPE, "X-Accel-Buffering": "no"}  # proxies must pass events on
     response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    listener = hub.join(key, read, seen)
-    try:
-        await _tell(response, listener, request.app[STOPPING], hub.tempo)
-    except (TimeoutError, ConnectionError):
-        pass  # it has gone, or takes nothing: it will connect anew
-    finally:
-        hub.leave(key, listener)
+    with hub.place_for(visitor_of(request).user):
+        await response.prepare(request)
+        listener = hub.join(key, read, seen)
+        try:
+            await _tell(response, listener, request.app[STOPPING], hub.tempo)
+        except (TimeoutError, ConnectionError):
+            pass  # it has gone, or takes nothing: it will connect anew
+        finally:
+            hub.leave(key, listener)
     return response
 
 

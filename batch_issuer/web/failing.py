@@ -59,6 +59,10 @@ _ADVICE: Final = {
     405: "Go back, and use the buttons of the page.",
     413: "Send less at once; the limit for files is the setting MAX_FILE_BYTES.",
 }
+_AWAY: Final = (
+    "The console can't use its ledger or its disk now. Nothing that was recorded is lost: try again in a "
+    "minute, and tell an admin of the console where it stays so."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,7 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
         advice = _ADVICE.get(exc.status, exc.reason)
         return _failure(request, exc.status, own or advice, headers=kept, fields=fields)
     except BatchIssuerError as exc:
-        return _failure(request, status_of(exc), console_of(request).redact(str(exc)))
+        return _failure(request, status_of(exc), _told(request, exc))
     except ConnectionResetError:
         raise  # the visitor has gone: there is nobody to tell
     except Exception as exc:  # the last line of defence
@@ -114,6 +118,15 @@ async def explain_failures(request: web.Request, handler: Handler) -> web.Stream
         return _failure(
             request, 500, "It has been noted in the log of the console. Nothing that was recorded is lost."
         )
+
+
+def _told(request: web.Request, exc: BatchIssuerError) -> str:
+    """Say what failed; where our ledger and our files lie is for the log, and not for strangers."""
+    reason = console_of(request).redact(str(exc))
+    if not isinstance(exc, LedgerUnavailable | OutputNotWritable):
+        return reason
+    log.error("a page failed", extra={"reason": reason})
+    return _AWAY
 
 
 def log_refusal(request: web.Request, status: int) -> None:

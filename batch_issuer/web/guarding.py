@@ -15,6 +15,7 @@ from batch_issuer.web.visitors import VISITOR, is_csrf, note, visitor_of
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM: Final = "application/x-www-form-urlencoded"
+_CHARSET: Final = "utf-8"
 CSRF_FIELD: Final = "csrf"
 CSRF_HEADER: Final = "X-CSRF-Token"
 _LONGEST_OF_STRANGERS: Final = 64 * 1024
@@ -86,8 +87,8 @@ async def _refuse_foreign_form(request: web.Request, route: Route) -> None:
     if visitor is None:
         await _read_small_form(request)
         return
-    given = request.headers.get(CSRF_HEADER) or await _field(request)
-    if not is_csrf(visitor, given):
+    in_form = await _field(request)
+    if not is_csrf(visitor, request.headers.get(CSRF_HEADER) or in_form):
         await refuse_form(request, "its token is not that of the session")
 
 
@@ -101,15 +102,24 @@ async def refuse_form(request: web.Request, why: str) -> None:
 
 
 async def _field(request: web.Request) -> str:
-    if request.content_type != _FORM:
+    """Read the form, where there is one, before its handler does: that waits for nobody."""
+    if not request.can_read_body:
         return ""
+    _refuse_other_kinds(request)
     await _read_form(request)
     return str((await request.post()).get(CSRF_FIELD, ""))
 
 
+def _refuse_other_kinds(request: web.Request) -> None:
+    """Refuse what is no form as our pages have it: there are charsets that no text can come out of."""
+    if request.content_type != _FORM or (request.charset or _CHARSET).lower() != _CHARSET:
+        raise web.HTTPUnsupportedMediaType(text="Use the form of the page.")
+
+
 async def _read_small_form(request: web.Request) -> None:
     """Read what somebody sends who is not signed in: a form as our pages have it, and a short one."""
-    if request.content_type != _FORM or request.content_length is None:
+    _refuse_other_kinds(request)
+    if request.content_length is None:
         raise web.HTTPUnsupportedMediaType(text="Use the form of the page.")
     if request.content_length > _LONGEST_OF_STRANGERS:
         raise web.HTTPRequestEntityTooLarge(

@@ -151,6 +151,28 @@ async def test_who_issues_a_batch_that_is_still_recorded_can_not_decide_it(tmp_p
         await finished(runs, issuing)
 
 
+async def test_who_decides_a_batch_adds_nothing_to_it_meanwhile(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as world, world.server() as runs:
+        issued = await finished(runs, await world.issue_upload(runs, world.write(customers(7))))
+        deciding = await runs.start(Action.APPROVE, issued.batch, by=person("eve"), message="fine")
+        with pytest.raises(RunExists) as refused:  # else the decision would hold for what she sends
+            await runs.start(Action.RETRY, issued.batch, by=person("eve"))
+        assert refused.value.run == deciding.run
+        await finished(runs, deciding)
+        assert {run.user for run in await runs.of_batch(issued.batch)} == {"mia", "eve"}
+
+
+async def test_of_a_decision_and_a_retry_that_come_together_one_is_refused(tmp_path: Path) -> None:
+    async with open_console(tmp_path) as world, world.server() as runs:
+        issued = await finished(runs, await world.issue_upload(runs, world.write(customers(7))))
+        wishes = await asyncio.gather(
+            runs.start(Action.RETRY, issued.batch, by=person("eve")),
+            runs.start(Action.APPROVE, issued.batch, by=person("eve"), message="fine"),
+            return_exceptions=True,
+        )
+        assert sorted(type(wish).__name__ for wish in wishes) in (["OwnBatch", "Run"], ["Run", "RunExists"])
+
+
 async def test_an_unknown_batch_starts_nothing(tmp_path: Path) -> None:
     async with open_console(tmp_path) as world, world.server() as runs:
         with pytest.raises(UnknownBatch):

@@ -3,6 +3,9 @@
 import csv
 import io
 import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +79,18 @@ async def test_no_cell_comes_back_as_a_formula(site: Site) -> None:
         assert not [cell for cell in cells if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}], name
     shown = await maker.get(f"/batches/{batch}")
     assert FORMULA in shown.words
+
+
+async def test_strangers_are_not_told_where_the_ledger_lies(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = await site.browser()
+    ledger = Path(site.console.settings.ledger_url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("DROP TABLE users")
+        connection.commit()
+    page = await stranger.get("/sign-in")
+    assert page.status == 503
+    assert "tell an admin" in page.words
+    assert "no such table" not in page.text
+    assert [record for record in caplog.records if "no such table" in str(record.__dict__.get("reason"))]

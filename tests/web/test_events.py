@@ -113,6 +113,20 @@ async def test_who_is_not_signed_in_hears_nothing(tmp_path: Path) -> None:
         assert "spoken" not in page.text
 
 
+async def test_one_user_does_not_take_the_places_of_all(tmp_path: Path) -> None:
+    async with (
+        open_office(tmp_path) as office,
+        listening(office.site.console, asyncio.Event(), hub=Hub(most_of_one=2)) as url,
+    ):
+        path = f"/batches/{await office.issue(customers(7))}/events"
+        greedy, other = await office.site.browser(Role.VIEWER), await office.site.browser(Role.VIEWER)
+        greedy.site = other.site = url
+        async with listen(greedy, path), listen(greedy, path):
+            assert (await greedy.get(path)).status == 503
+            async with listen(other, path) as stream:
+                await stream.until("spoken", "Waits")
+
+
 class Source:
     """Something to watch that counts how often it is read."""
 

@@ -15,6 +15,7 @@ import pytest
 from batch_issuer.accounts import Role
 from batch_issuer.ledger.audit import Entry, list_entries
 from batch_issuer.ledger.batches import list_batches
+from batch_issuer.ledger.uploads import Correction, find_upload, put_correction
 from batch_issuer.web.patience import Patience
 from batch_issuer.web.views.uploads import MOST_OPEN
 from tests.intake.workbooks import save
@@ -576,3 +577,45 @@ async def test_a_user_has_only_so_many_open_files(site: Site, maker: Browser) ->
         await site.console.uploads.paste(f"customer_id,badge\n1,{BADGES[0]}\n", user="maria")
     assert "remove some of them" in (await bring(maker, customers(2))).words
     assert "remove some of them" in (await maker.post("/uploads/pasted", {"cells": customers(2)})).words
+
+
+async def test_the_audit_log_tells_what_was_decided_of_a_file_besides_its_columns(
+    site: Site, maker: Browser
+) -> None:
+    where = await start(maker, customers(2))
+    await check(maker, site, where)
+    for form, fields in (
+        ("reading", {"encoding": "utf-8"}),
+        ("invalid", {"on_invalid": "skip", "max_invalid": "25%"}),
+        ("again", {"again": "yes"}),
+    ):
+        assert (await maker.post(f"{where}/{form}", fields)).status == 303
+    upload = where.rpartition("/")[2]
+    entries = await site.console.records.read(list_entries, user="maria", about=upload)
+    assert [(entry.action.value, entry.detail) for entry in entries[:3]] == [
+        ("checked", {"again": True}),
+        ("checked", {"on_invalid": "skip", "max_invalid": "25%"}),
+        ("columns_chosen", {"sheet": "", "encoding": "utf-8", "delimiter": ""}),
+    ]
+
+
+async def test_what_is_corrected_while_a_batch_is_confirmed_is_not_sent_unchecked(
+    site: Site, maker: Browser
+) -> None:
+    where = await start(maker, f"customer_id,badge_meta_id\n700000001,{BADGES[0]}\n70000000x,{BADGES[0]}\n")
+    await check(maker, site, where)
+    await maker.post(f"{where}/invalid", {"on_invalid": "skip", "max_invalid": "50%"})
+    await after_check(maker, site, where)
+    records, name = site.console.records, where.rpartition("/")[2]
+    upload = await records.read(find_upload, name)
+    assert upload is not None
+    async with site.console.uploads.alone(upload):  # as another tab does
+        fields = {"customers": "1", "name": "spring"}
+        confirming = asyncio.create_task(maker.post(f"{where}/issue", fields))
+        while upload is None or upload.options["name"] != "spring":
+            upload = await records.read(find_upload, name)
+        correction = Correction(row=3, position=0, value="700000002")
+        await records.write(put_correction, name, correction, upload.created_at)
+    assert (await confirming).to == f"{where}/plan"
+    assert not await site.console.runs.list_open()
+    assert not await records.read(list_batches)

@@ -15,6 +15,7 @@ from batch_issuer.web.api.fields import Given, Written, read_document
 from batch_issuer.web.api.telling import describe, run_path
 from batch_issuer.web.console import console_of
 from batch_issuer.web.routes import Handler
+from batch_issuer.web.views.batch import batch_of
 from batch_issuer.web.visitors import note, visitor_of
 
 _RUN: Final = re.compile("[0-9a-f]{16}")
@@ -58,7 +59,7 @@ def act(action: Action) -> Handler:
     """Return what does one thing with a batch in the background."""
 
     async def handle(request: web.Request) -> web.Response:
-        console, visitor, batch = console_of(request), visitor_of(request), request.match_info["batch"]
+        console, visitor, batch = console_of(request), visitor_of(request), (await batch_of(request)).batch
         message = ""
         if action in DECISIONS:
             message = read_document(Decision, await read_json(request), where="body").message

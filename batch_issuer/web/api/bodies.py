@@ -6,13 +6,13 @@ from functools import partial
 from typing import Final, TypeVar
 
 from aiohttp import BodyPartReader, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDict
 
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.web.console import console_of
 from batch_issuer.web.failing import FieldProblem, WrongFields
 from batch_issuer.web.patience import patiently
+from batch_issuer.web.receiving import MALFORMED, read_part
 from batch_issuer.web.visitors import visitor_of
 
 T = TypeVar("T")
@@ -25,8 +25,6 @@ _AT_ONCE: Final = 1 << 18
 _LARGEST_FIELD: Final = 16_384
 _MOST_PARTS: Final = 100
 _LIMIT_OF_FILES: Final = "the limit for files is the setting MAX_FILE_BYTES of the console"
-_MALFORMED: Final = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError)
-"""What aiohttp raises where a form is cut off, or not written as it must be."""
 
 
 async def read_json(request: web.Request) -> object:
@@ -70,7 +68,7 @@ async def _receive_form(request: web.Request, options: MultiDict[str]) -> Upload
     try:
         async for part in _parts(request):
             if part.name == _FILE:
-                read = partial(part.read_chunk, _AT_ONCE)
+                read = partial(read_part, part, _AT_ONCE)
                 uploads.append(await _receive_file(request, read, part.filename or ""))
             else:
                 what = f"the field {part.name or 'without a name'!r}"[:100]
@@ -131,7 +129,7 @@ async def _well_formed(reading: Awaitable[T]) -> T:
     """Read a piece of a body; raise WrongFields where that is not written as it must be."""
     try:
         return await reading
-    except (web.RequestPayloadError, *_MALFORMED) as exc:
+    except MALFORMED as exc:
         raise wrong("", "it is cut off, or not written as its type says", where="body") from exc
 
 

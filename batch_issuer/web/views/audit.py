@@ -18,6 +18,8 @@ _ON_A_PAGE: Final = 50
 _LONGEST: Final = 200
 _BATCH: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
+_LAST: Final = 2**31 - 1
+"""The greatest number that every database compares with."""
 _OF_USERS: Final = frozenset(
     {
         *(Action.SIGNED_IN, Action.SIGNED_OUT, Action.SIGN_IN_REFUSED, Action.USER_ADDED),
@@ -35,7 +37,7 @@ async def show_audit(request: web.Request) -> web.Response:
         user=wanted["user"],
         action=wanted["action"],
         about=wanted["about"],
-        before=int(before) if _NUMBER.fullmatch(before) else None,
+        before=min(int(before), _LAST) if _NUMBER.fullmatch(before) else None,
         limit=_ON_A_PAGE + 1,
     )
     shown = found[:_ON_A_PAGE]

@@ -112,6 +112,9 @@ async def choose_reading(request: web.Request) -> web.Response:
         await uploads_of(request).choose(upload, choices)
     except UsageError as exc:
         return await _page(request, upload, problem=f"{exc}.", status=422)
+    read = {"sheet": choices.sheet, "encoding": choices.encoding, "delimiter": choices.delimiter}
+    detail: dict[str, object] = {name: value or "" for name, value in read.items()}
+    await note(request, Action.COLUMNS_CHOSEN, about=upload.upload, detail=detail)
     return see_other(page_of(upload, "columns"))
 
 

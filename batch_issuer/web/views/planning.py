@@ -8,6 +8,7 @@ from aiohttp import web
 
 from batch_issuer.errors import RunExists, SettingsError, UsageError
 from batch_issuer.gateway import sending_access
+from batch_issuer.ledger.audit import Action
 from batch_issuer.ledger.uploads import Upload
 from batch_issuer.settings import Settings
 from batch_issuer.uploads import Checked, Choices
@@ -15,7 +16,7 @@ from batch_issuer.web.console import console_of
 from batch_issuer.web.rendering import render, see_other
 from batch_issuer.web.routes import MAKER, get, post
 from batch_issuer.web.views.uploads import RUN_PAGE, page_of, upload_of, uploads_of, where_it_went
-from batch_issuer.web.visitors import visitor_of
+from batch_issuer.web.visitors import note, visitor_of
 from batch_issuer.web.wording import sentence
 
 _SEPARATORS: Final = re.compile(r"[\s.,'_\u2019\u00a0\u2009\u202f]")
@@ -85,6 +86,7 @@ async def choose_again(request: web.Request) -> web.Response:
     form = await request.post()
     again = str(form.get("again", "")) == "yes"
     upload = await uploads_of(request).choose(upload, replace(Choices.of(upload), again=again))
+    await note(request, Action.CHECKED, about=upload.upload, detail={"again": again})
     uploads_of(request).check(upload)
     return see_other(page_of(upload, "check"))
 
@@ -115,11 +117,15 @@ async def confirm(request: web.Request) -> web.Response:
 
 async def _issue(request: web.Request, upload: Upload) -> web.Response:
     console = console_of(request)
-    path, options = await console.uploads.to_issue(upload)
-    try:
-        run = await console.runs.issue(upload.upload, path, options, by=visitor_of(request).actor)
-    except RunExists as exc:  # a double click, or a second tab
-        return see_other(RUN_PAGE.format(exc.run))
+    async with console.uploads.alone(upload):
+        path, options = await console.uploads.to_issue(upload)
+        checked = await console.uploads.checked(upload)
+        if checked is None or not checked.can_be_issued:  # corrected meanwhile: that was not confirmed
+            return see_other(page_of(upload, "plan"))
+        try:
+            run = await console.runs.issue(upload.upload, path, options, by=visitor_of(request).actor)
+        except RunExists as exc:  # a double click, or a second tab
+            return see_other(RUN_PAGE.format(exc.run))
     return see_other(RUN_PAGE.format(run.run))
 
 

@@ -26,6 +26,7 @@ _ROWS: Final = 50
 _MOST_SEARCHED: Final = 200
 _MOST_SURPLUS: Final = 5
 _LAST_ROW: Final = 4_294_967_295
+_LAST_CELL: Final = 2**31 - 1
 _PAIR: Final = ("owner_type", "reference_id")
 _TOGETHER: Final = {
     Rule.OWNER_WITHOUT_REFERENCE: _PAIR,
@@ -161,7 +162,8 @@ async def correct_cell(request: web.Request) -> web.Response:
     """Write another value into a cell, or take that back."""
     upload, uploads = await upload_of(request), uploads_of(request)
     form = {name: str(value) for name, value in (await request.post()).items()}
-    row, position = _number(form.get("row", "")), _number(form.get("position", ""), otherwise=-1)
+    row = _number(form.get("row", ""))
+    position = min(_number(form.get("position", ""), otherwise=-1), _LAST_CELL)
     problem = ""
     try:
         if form.get("undo"):
@@ -217,6 +219,8 @@ async def choose_invalid(request: web.Request) -> web.Response:
         if checked is None:
             raise
         return await _page(request, upload, checked, problem=f"{exc}.", status=422)
+    detail: dict[str, object] = {"on_invalid": choices.on_invalid, "max_invalid": choices.max_invalid}
+    await note(request, Action.CHECKED, about=upload.upload, detail=detail)
     uploads_of(request).check(upload)
     return see_other(page_of(upload, "check"))
 
