@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _KEPT_OPEN_SECONDS: Final = 75.0
 _SECONDS_TO_FINISH: Final = 10.0
+_LONGEST_ADDRESS: Final = 65_536
+"""All options of a file may stand in an address, each character as up to twelve."""
 
 
 async def serve(
@@ -79,6 +81,7 @@ async def listening(
         handle_signals=False,
         keepalive_timeout=_KEPT_OPEN_SECONDS,
         shutdown_timeout=_SECONDS_TO_FINISH,
+        max_line_size=_LONGEST_ADDRESS,
         auto_decompress=False,  # a small body must not become a large one
     )
     await runner.setup()

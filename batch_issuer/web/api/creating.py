@@ -53,7 +53,8 @@ class IssueQuery(Given):
     issue_event_date: Text = Field("", description="The event date for the whole file.")
     map: list[Annotated[str, StringConstraints(max_length=400), _MAPPED]] = Field(
         default=[],
-        description="A header that means a column, as `HEADER=COLUMN`; may be given several times.",
+        max_length=len(COLUMNS),
+        description="A header that means a column, as `HEADER=COLUMN`; may be given once for each column.",
     )
     sheet: Text = Field("", description="The sheet of a workbook, by name; the first by default.")
     encoding: Text = Field("", description="utf-8, utf-16 or windows-1252; found out by default.")
