@@ -89,7 +89,7 @@ async def retry(
     """
     access, inner = sending_access(services.settings)
     known = await find(services.ledger, batch)
-    _check_workable(known, access)
+    _check_recorded(known, access)
     if not new_ledger:
         await _refuse_if_forgotten(services, known)
     accepted = await reopen(services, known)
@@ -114,7 +114,7 @@ async def refresh(services: Services, batch: str | None, wait: Wait = _NO_WAIT) 
         batch,
         is_wanted=lambda b: _is_of(b, access) and b.stage is BatchStage.ACCEPTED and not b.pruned_at,
     )
-    _check_workable(known, access)
+    _check_recorded(known, access)
     accepted = await reopen(services, known)
     async with open_api(services, access) as api:
         reading = await read_open(api, known)
@@ -129,7 +129,7 @@ async def decide(services: Services, batch: str, *, approve: bool, message: str)
         raise UsageError('the message is blank; say why, for example --message "checked against the list"')
     access = checker_access(services.settings)
     known = await find(services.ledger, batch)
-    _check_workable(known, access)
+    _check_recorded(known, access)
     accepted = await reopen(services, known)
     async with open_api(services, access) as api:
         desk = Desk(view=api.view(), ledger=services.ledger, batch=known)
@@ -169,6 +169,16 @@ def _check_workable(batch: Batch, access: Access) -> None:
         raise UsageError(
             f"batch {batch.batch} belongs to {batch.base_url}, organisation {batch.org_id or 'none'}; "
             f"the settings name {access.base_url}, organisation {access.org_id or 'none'}"
+        )
+
+
+def _check_recorded(batch: Batch, access: Access) -> None:
+    """Refuse also what is still being recorded: nothing of it is sent, and not all of its rows are known."""
+    _check_workable(batch, access)
+    if batch.stage is BatchStage.RECORDING:
+        raise UsageError(
+            f"batch {batch.batch} is still being recorded, and nothing of it is sent yet; wait for that to "
+            f"end, or run `batch-issuer resume {batch.batch}` where its process is gone"
         )
 
 

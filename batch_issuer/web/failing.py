@@ -84,7 +84,7 @@ class WrongFields(web.HTTPBadRequest):
 
 
 class RepeatedFields(WrongFields):
-    """Some fields of a form say two things, here or in the address: no description of them can forbid that."""
+    """Some fields of a form say two things, here or in the address: no description can forbid that."""
 
     status_code = 422
 

@@ -19,7 +19,7 @@ from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import list_batches
 from batch_issuer.ledger.held_rows import load_held_rows
 from batch_issuer.ledger.request_rows import iterate_request_rows
-from batch_issuer.pipeline import retry, show
+from batch_issuer.pipeline import decide, refresh, retry, show
 from batch_issuer.planning import MaxInvalid
 from batch_issuer.reports import Summary
 from batch_issuer.reports.row_files import RECONCILIATION_COLUMNS
@@ -460,6 +460,29 @@ async def test_a_recording_that_was_cut_off_is_finished_as_it_would_have_been(
     held, counts, planned = recorded
     assert (held, counts) == ([2], [1, 1, 2])
     assert len(planned) == 6  # type: ignore[arg-type]  # a list of pairs
+
+
+FOLLOWING_UP: dict[str, Callable[[Services, str], Awaitable[Summary]]] = {
+    "refresh": refresh,
+    "retry": retry,
+    "decide": lambda services, batch: decide(services, batch, approve=True, message="fine"),
+}
+
+
+@pytest.mark.parametrize("command", FOLLOWING_UP)
+async def test_nothing_follows_up_a_batch_that_is_still_being_recorded(tmp_path: Path, command: str) -> None:
+    async with open_world(tmp_path) as world:
+        known = world.sandbox.credentials
+        world.overrides |= {
+            "checker_username": known.checker_username,
+            "checker_password": known.checker_password,
+            "checker_ui_auth_token": known.checker_ui_token,
+        }
+        batch = await cut_off_while_planning(world, world.write(customers(30), FIRST))
+        with pytest.raises(UsageError, match=f"still being recorded.*`batch-issuer resume {batch.batch}`"):
+            await world.run(lambda services: FOLLOWING_UP[command](services, batch.batch))
+        finished = await world.resume(batch.batch)
+    assert outcomes(finished) == {"pending": 30}
 
 
 async def test_a_recording_is_finished_with_its_own_again(tmp_path: Path) -> None:
