@@ -13,6 +13,8 @@ from batch_issuer.web.batch_state import BatchState
 _OF_TERMINALS: Final = re.compile(r"batch-issuer|--[a-z]")
 _CLAUSES: Final = re.compile(r"(?<=[.;:])\s+")
 _DECISIONS: Final = (Action.APPROVE, Action.REJECT)
+_STOPPED: Final = "interrupted:"
+"""How the end of a run begins that somebody asked for."""
 _FAILED: Final = (Outcome.FAILED, Outcome.REJECTED, Outcome.ISSUE_FAILED, Outcome.UNACCOUNTED)
 
 
@@ -68,6 +70,13 @@ def _under_way(state: BatchState) -> NextStep:
 
 
 def _unfinished(state: BatchState, unsent: int) -> NextStep:
+    if state.last is not None and state.last.message.startswith(_STOPPED):
+        return NextStep(
+            kind="wait",
+            title="Paused",
+            text=f"{_rows(unsent, 'is', 'are')} not sent yet. {_RESUME}",
+            actions=(Action.RESUME, Action.REFRESH),
+        )
     return NextStep(
         kind="bad",
         title="Not finished",

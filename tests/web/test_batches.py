@@ -248,7 +248,7 @@ async def test_a_batch_that_is_sent_can_be_paused_and_says_how_it_goes_on(tmp_pa
         await browser.post(f"/batches/{found.batch}/pause")
         await office.finish(run)
         page = await browser.get(f"/batches/{found.batch}")
-        assert "Not finished" in page.words
+        assert "Paused" in page.words
         assert "Resume goes on where it stopped" in page.words
         assert "batch-issuer" not in page.text.partition("<main")[2]
         await browser.post(f"/batches/{found.batch}/resume")
