@@ -108,9 +108,11 @@ async def test_a_batch_has_one_run_of_each_kind(ledger: Ledger) -> None:
     assert (await ledger.write(add_run, doing(Action.RESUME, "b1"))).run == issue.run
     assert (await ledger.write(add_run, doing(Action.REFRESH, "b2"))).run == "b2"
     assert (await ledger.write(add_run, doing(Action.REFRESH, "b3"))).run == "b2"
-    assert (await ledger.write(add_run, doing(Action.APPROVE, "b4"))).run == "b4"
+    assert (await ledger.write(add_run, doing(Action.APPROVE, "b4", user="ben"))).run == "b4"
     assert (await ledger.write(add_run, doing(Action.REJECT, "b5"))).run == "b4"
     await ledger.write(end_run, issue.run, at=LATER, exit_code=ExitCode.NOT_FINISHED, message="")
+    added_by_who_decides = doing(Action.RETRY, "b8", user="ben")
+    assert (await ledger.write(add_run, added_by_who_decides)).run == "b4"
     assert (await ledger.write(add_run, doing(Action.RETRY, "b6"))).run == "b6"
     assert (await ledger.write(add_run, doing(Action.RESUME, "b7"))).run == "b6"
     assert {run.run for run in await ledger.read(runs_of_batch, BATCH)} == {"a1", "b2", "b4", "b6"}
