@@ -53,7 +53,7 @@ async def test_no_address_leads_out_of_the_folders(site: Site, caplog: pytest.Lo
     maker = await site.browser(Role.MAKER, user="mara")
     await maker.get("/uploads")
     batch = await issue(maker, site, customers(2))
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="batch_issuer"):
         for way in WAYS_OUT:
             page = await maker.get(way.format(batch=batch))
             assert page.status == 404, way

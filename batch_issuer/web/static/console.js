@@ -28,18 +28,20 @@
     }
   });
   // Who works with the keyboard stays where they were when the part around them is replaced.
-  let held = null;
+  // Each answer has its own: that of one may be settled after the next has come.
+  const held = new WeakMap();
   document.addEventListener("htmx:beforeSwap", (event) => {
     const active = document.activeElement;
-    held = active && active !== document.body && event.detail.target.contains(active)
-      ? [active.id, active.dataset.focusNext] : null;
+    if (event.detail.xhr && active && active !== document.body && event.detail.target.contains(active)) {
+      held.set(event.detail.xhr, [active.id, active.dataset.focusNext]);
+    }
   });
-  document.addEventListener("htmx:afterSettle", () => {
-    if (held && document.activeElement === document.body) {
-      const next = held.map((id) => id && document.getElementById(id)).find(Boolean);
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const ids = (event.detail.xhr && held.get(event.detail.xhr)) || [];
+    if (ids.length && document.activeElement === document.body) {
+      const next = ids.map((id) => id && document.getElementById(id)).find(Boolean);
       if (next) next.focus();
     }
-    held = null;
   });
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) {
