@@ -79,6 +79,8 @@ def measure(rows: int, rounds: int, folder: Path) -> Iterator[Figure]:
             other=alone,
             goal=goal,
         )
+        if goal is None:  # it is over before a page has told much
+            continue
         yield Figure(
             name=f"longest time between two updates of the browser's page, {name}",
             ours=[max(one.gaps, default=0.001) for one in seen],
