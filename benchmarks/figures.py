@@ -93,7 +93,10 @@ def table_of(figures: Iterable[Figure], *, rounds: int) -> str:
     return "\n".join(
         [
             f"{machine}, Python {platform.python_version()}, {packages}.",
-            f"Medians (least to most) of {rounds} rounds in turns; 3 for ten million rows, a whole issue and the console.",
+            (
+                f"Medians (least to most) of {rounds} rounds in turns; "
+                "3 for ten million rows, a whole issue and the console."
+            ),
             "A figure without a spread was taken once.",
             "",
             "| what | takes | beside | takes | ratio | asked | met |",
