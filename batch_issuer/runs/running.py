@@ -17,6 +17,7 @@ from batch_issuer.ledger.records import Records
 from batch_issuer.ledger.runs import Run, end_run, find_run, note_batch
 from batch_issuer.runs.progress import RunProgress
 from batch_issuer.runs.working import Workshop
+from batch_issuer.submission import pause
 
 log = logging.getLogger(__name__)
 
@@ -190,11 +191,13 @@ class Runner:
 
     async def _ledger_answers(self, live: _Live) -> bool:
         """Wait a little, and until the ledger can be read; False where a stop comes first."""
-        while not await self._stops_within(_PAUSE_SECONDS, live.stopping):
+        while True:
+            await pause(_PAUSE_SECONDS, self._clock, live.stopping)
+            if live.stopping.is_set():
+                return False
             with suppress(BatchIssuerError):
                 await self._records.read(find_run, live.run.run)
                 return True
-        return False
 
     async def _note_batch(self, run: Run) -> None:
         """Record which batch an upload has become; until then it is found by its upload."""
@@ -233,14 +236,6 @@ class Runner:
         if has_turn and stopping.is_set():
             self._turns.release()
         return has_turn and not stopping.is_set()
-
-    async def _stops_within(self, seconds: float, stopping: asyncio.Event) -> bool:
-        pausing = asyncio.ensure_future(self._clock.sleep(seconds))
-        stop = asyncio.create_task(stopping.wait())
-        await asyncio.wait({pausing, stop}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (pausing, stop):
-            task.cancel()
-        return stopping.is_set()
 
 
 def _end(connection: Connection, run: Run, end: _End, at: str) -> None:

@@ -106,11 +106,6 @@ class BatchState:
         """How many rows the outcomes are of."""
         return sum(self.counts.values())
 
-    @property
-    def approvers(self) -> str:
-        """Who can't decide it, as people read it."""
-        return ", ".join(sorted(self.makers))
-
 
 def read_state(
     connection: Connection,

@@ -12,6 +12,7 @@ import pytest
 from batch_issuer.acceptance import Accepted, IssueOptions, accept, accept_again
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.cli.sandbox import checker_settings
 from batch_issuer.dry_run import leave_to_other_batches, try_out
 from batch_issuer.errors import AlreadyIssued, Interrupted, LedgerUnavailable, UsageError
 from batch_issuer.gateway import read_access, sending_access
@@ -472,12 +473,7 @@ FOLLOWING_UP: dict[str, Callable[[Services, str], Awaitable[Summary]]] = {
 @pytest.mark.parametrize("command", FOLLOWING_UP)
 async def test_nothing_follows_up_a_batch_that_is_still_being_recorded(tmp_path: Path, command: str) -> None:
     async with open_world(tmp_path) as world:
-        known = world.sandbox.credentials
-        world.overrides |= {
-            "checker_username": known.checker_username,
-            "checker_password": known.checker_password,
-            "checker_ui_auth_token": known.checker_ui_token,
-        }
+        world.overrides |= checker_settings(world.sandbox)
         batch = await cut_off_while_planning(world, world.write(customers(30), FIRST))
         with pytest.raises(UsageError, match=f"still being recorded.*`batch-issuer resume {batch.batch}`"):
             await world.run(lambda services: FOLLOWING_UP[command](services, batch.batch))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, create_engine
 
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
+from batch_issuer.cli.sandbox import checker_settings
 from batch_issuer.errors import AlreadyIssued, BatchInUse, BatchTakenOver, ReportsNotWritten
 from batch_issuer.ledger.batches import find_batch, list_batches
 from batch_issuer.pipeline import decide, retry, show
@@ -52,12 +53,7 @@ async def test_a_request_that_is_too_large_is_halved(open_here: OpenHere) -> Non
 
 async def test_a_checker_decides_and_what_failed_is_retried(open_here: OpenHere) -> None:
     async with open_here() as world:
-        known = world.sandbox.credentials
-        world.overrides |= {
-            "checker_username": known.checker_username,
-            "checker_password": known.checker_password,
-            "checker_ui_auth_token": known.checker_ui_token,
-        }
+        world.overrides |= checker_settings(world.sandbox)
         world.sandbox.will_answer(400)
         summary = await world.issue(world.write(customers(6)))
         assert outcomes(summary) == {"failed": 3, "pending": 3}

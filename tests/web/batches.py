@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_issuer.acceptance import IssueOptions
+from batch_issuer.cli.sandbox import checker_settings
 from batch_issuer.ledger.audit import Actor, Via
 from batch_issuer.ledger.runs import Run
 from batch_issuer.sandbox import Scenario
@@ -56,12 +57,6 @@ async def open_office(
 ) -> AsyncIterator[Office]:
     """Open a console beside a sandbox."""
     async with open_world(tmp_path, scenario) as world:
-        known = world.sandbox.credentials
-        world.overrides |= {
-            "checker_username": known.checker_username,
-            "checker_password": known.checker_password,
-            "checker_ui_auth_token": known.checker_ui_token,
-            **overrides,
-        }
+        world.overrides |= {**checker_settings(world.sandbox), **overrides}
         async with open_site(world.settings(), world.time.clock()) as site:
             yield Office(world=world, site=site)
