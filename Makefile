@@ -62,10 +62,10 @@ format: $(READY) ## format the code, and mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 
 # The development lock is solved first; the runtime lock takes its versions, so the two stay in step.
-# What runs can keep its ledger in PostgreSQL, so the runtime lock holds that driver, too.
+# What runs can keep its ledger in PostgreSQL and work on a cluster, so the runtime lock holds what that takes, too.
 lock: $(LOCKED) ## write both lock files from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
 	$(LOCK) --extra dev --output-file requirements-dev.lock $(LOCK_ARGS)
-	$(LOCK) --extra postgres --constraint requirements-dev.lock --output-file requirements.lock $(LOCK_ARGS)
+	$(LOCK) --extra cluster --extra postgres --constraint requirements-dev.lock --output-file requirements.lock $(LOCK_ARGS)
 
 clean: ## remove .venv, caches and builds (output/ stays: it holds your reports and the ledger)
 	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.clock import Clock
+from batch_issuer.engine import Engine
 from batch_issuer.gateway import Access, Client, InnerCall, open_client
 from batch_issuer.ledger import Journal, Ledger, open_journal, open_ledger
 from batch_issuer.metrics import Measurements
@@ -60,6 +61,8 @@ class Services:
     progress: Progress = field(default_factory=NoProgress)
     process: Process = field(default_factory=this_process)
     measurements: Measurements = field(default_factory=Measurements)
+    engine: Engine | None = None
+    """Does the heavy work elsewhere, where there is one."""
 
     def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
         """Hold the lease of a batch, or of what else only one process may do at a time.
@@ -119,6 +122,7 @@ async def open_services(  # noqa: PLR0913 - one keyword for each thing that a ca
     progress: Progress | None = None,
     process: Process | None = None,
     measurements: Measurements | None = None,
+    engine: Engine | None = None,
 ) -> AsyncIterator[Services]:
     """Open the ledger and its journal, and close them in the other order."""
     async with open_ledger(settings.ledger_url, clock) as ledger, open_journal(ledger) as journal:
@@ -132,6 +136,7 @@ async def open_services(  # noqa: PLR0913 - one keyword for each thing that a ca
             progress=progress or NoProgress(),
             process=process or this_process(),
             measurements=measurements or Measurements(),
+            engine=engine,
         )
 
 

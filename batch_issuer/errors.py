@@ -16,6 +16,7 @@ BatchIssuerError (1)
 │   ├── ReportsNotWritten
 │   ├── BatchTakenOver
 │   ├── StillChanging
+│   ├── EngineUnavailable
 │   └── Interrupted
 ├── NoPermission (6)
 │   └── OwnBatch
@@ -27,18 +28,30 @@ BatchIssuerError (1)
     └── RunExists
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 
 
 class BatchIssuerError(Exception):
-    """Anything this program reports in one line."""
+    """Anything this program reports in one line. What one process raises another can report."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROGRAM_ERROR
+
+    def __reduce__(self) -> tuple[Callable[..., "BatchIssuerError"], tuple[object, ...]]:
+        """Travel as what was said: the classes make their words of values that need not travel."""
+        return _said_elsewhere, (type(self), self.args, self.__dict__)
+
+
+def _said_elsewhere(
+    kind: type[BatchIssuerError], words: tuple[Any, ...], facts: Mapping[str, Any]
+) -> BatchIssuerError:
+    error = kind.__new__(kind, *words)
+    error.__dict__.update(facts)
+    return error
 
 
 class UsageError(BatchIssuerError):
@@ -163,6 +176,10 @@ class StillChanging(NotFinished):
     def __init__(self, file: Path) -> None:
         """Name the file."""
         super().__init__(f"{file} changed while it was read; nothing was sent: try again when it is complete")
+
+
+class EngineUnavailable(NotFinished):
+    """The engine that does the work elsewhere can't be reached, or has lost all who could do it."""
 
 
 class Interrupted(NotFinished):

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from batch_issuer.addresses import check_ledger, check_url, password_of, without_password
 from batch_issuer.clock import parse_span
 from batch_issuer.console_settings import ConsoleSettings
+from batch_issuer.engine_settings import EngineSettings
 from batch_issuer.errors import SettingsError
 from batch_issuer.notify_settings import Threshold, check_addresses, check_time_of_day, secrets_in
 
@@ -25,7 +26,7 @@ DEFAULT_CONFIG: Final = Path("batch_issuer.toml")
 WORKFLOW_PATH: Final = "/v2/api_gateway/v2/request-workflow"
 
 
-class Settings(ConsoleSettings):
+class Settings(ConsoleSettings, EngineSettings):
     """All settings, checked; `docs/reference/settings.md` explains each."""
 
     model_config = SettingsConfigDict(

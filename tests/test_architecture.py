@@ -10,8 +10,9 @@ PACKAGE = Path(__file__).parent.parent / "batch_issuer"
 LEVELS = (
     {"batch"},
     {"errors", "clock", "processes", "redaction", "tasks", "notify_settings", "addresses"},
-    {"console_settings"},
+    {"console_settings", "engine_settings", "engine"},
     {"settings", "logs"},
+    {"site"},
     {"gateway", "ledger"},
     {"intake"},
     {"planning"},

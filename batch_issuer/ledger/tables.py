@@ -95,10 +95,15 @@ requests = Table(
     _text("submitted_at"),
     _text("updated_at"),
     _text("owner"),
+    _text("claimed_in"),
+    _count("attempts_before"),
     Index("requests_by_batch", "batch", "chunk"),
     Index("requests_by_group", "badge_meta_id", "owner_type", "reference_id", "issue_event_date"),
     Index("requests_by_origin", "origin"),
 )
+
+"""`owner` is whose lease the request is sent under, or was claimed by; `claimed_in` the run of lanes in which
+that was, and `attempts_before` how many attempts it had when that run first claimed it."""
 
 request_rows = Table(
     "request_rows",
@@ -174,6 +179,33 @@ held_rows = Table(
 )
 """Rows that are not sent because another batch holds their (customer, group), in input order: packed
 as in `request_rows`, and which request of the other batch held each of them, as compressed JSON."""
+
+staged_parts = Table(
+    "staged_parts",
+    metadata,
+    Column("batch", Text, ForeignKey("batches.batch"), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("customers", LargeBinary, nullable=False),
+    Column("rows", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("batch", "part"),
+)
+"""The valid rows of one part of an input that is checked in parts, packed as in `request_rows`, in the order
+in which planning reads them; here only while the batch is recorded."""
+
+staged_units = Table(
+    "staged_units",
+    metadata,
+    Column("batch", Text, ForeignKey("batches.batch"), nullable=False),
+    Column("unit", Integer, nullable=False),
+    Column("duplicates", LargeBinary, nullable=False),
+    Column("repeated", LargeBinary, nullable=False),
+    Column("held", LargeBinary, nullable=False),
+    Column("held_customers", LargeBinary, nullable=False),
+    Column("holders", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("batch", "unit"),
+)
+"""What planning leaves out of one unit, which is some groups or a share of a large one: duplicates, and rows
+whose customer another batch holds; packed, and here only while the batch is recorded."""
 
 pace = Table(
     "pace",

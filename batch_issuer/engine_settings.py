@@ -1,0 +1,33 @@
+"""The settings of an engine that spreads work over many processes, and of profiles."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings
+
+LOCAL_ENGINE: Final = "dask://local"
+_ENGINE: Final = re.compile(r"(dask|tls)://[A-Za-z0-9._\[\]:-]+:[0-9]{1,5}")
+
+
+class EngineSettings(BaseSettings):
+    """Where work is done, and for whom."""
+
+    profile: str | None = Field(None, description="the profile of the settings file that was chosen")
+    engine: str | None = Field(
+        None,
+        description="dask://HOST:PORT or tls://HOST:PORT of a scheduler, or dask://local; none: this process",
+    )
+    engine_ca_file: Path | None = Field(None, description="certificate authority of a tls:// engine")
+    engine_cert_file: Path | None = Field(None, description="our certificate for a tls:// engine")
+    engine_key_file: Path | None = Field(None, description="the key of that certificate")
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, engine: str | None) -> str | None:
+        if engine is not None and engine != LOCAL_ENGINE and _ENGINE.fullmatch(engine) is None:
+            raise ValueError(
+                f"{engine!r} is no engine; write it like dask://scheduler:8786, or {LOCAL_ENGINE}"
+            )
+        return engine

@@ -1,0 +1,55 @@
+"""The settings of a piece of work, wherever it is done: secrets do not travel, each place has them itself."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from batch_issuer.addresses import password_of, without_password
+from batch_issuer.errors import SettingsError
+from batch_issuer.settings import Settings, load_settings, secret_names
+
+
+class Site:
+    """Settings that may be sent to another process: all but the secrets, which that one reads for itself."""
+
+    def __init__(self, settings: Settings, *, config: Path | None = None) -> None:
+        """Take the settings of this process, and the file that they were read from."""
+        self._settings: Settings | None = settings
+        self._config = config
+        self._ledger = without_password(settings.ledger_url)
+        self._shared: Mapping[str, Any] = _shared(settings)
+
+    def settings(self) -> Settings:
+        """Return the settings here.
+
+        Raises SettingsError where this place lacks a secret file, or has another ledger.
+        """
+        if self._settings is None:
+            config = self._config if self._config is not None and self._config.is_file() else None
+            settings = load_settings(config=config, options=self._shared)
+            if without_password(settings.ledger_url) != self._ledger:
+                raise SettingsError(
+                    [f"the ledger here is {without_password(settings.ledger_url)}, and not {self._ledger}"],
+                    names=["ledger"],
+                )
+            self._settings = settings
+        return self._settings
+
+    def __reduce__(self) -> tuple[Callable[..., "Site"], tuple[object, ...]]:
+        """Leave the secrets behind."""
+        return _elsewhere, (self._config, self._ledger, self._shared)
+
+
+def _elsewhere(config: Path | None, ledger: str, shared: Mapping[str, Any]) -> Site:
+    """Make a site that has not read its secrets yet: whoever only passes work on has none."""
+    site = Site.__new__(Site)
+    site._settings, site._config, site._ledger, site._shared = None, config, ledger, shared  # noqa: SLF001 - its maker
+    return site
+
+
+def _shared(settings: Settings) -> dict[str, Any]:
+    shared = settings.model_dump(mode="json", exclude_none=True, exclude=set(secret_names()))
+    shared["output"] = str(settings.output.absolute())
+    if not password_of(settings.ledger_url):
+        shared["ledger"] = settings.ledger_url
+    return shared
