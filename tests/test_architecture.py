@@ -22,7 +22,7 @@ LEVELS = (
     {"metrics"},
     {"assembly"},
     {"recording", "preflight", "notices", "accounts"},
-    {"acceptance", "retrying"},
+    {"acceptance", "retrying", "lanes"},
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},

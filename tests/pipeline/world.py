@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.assembly import Progress, Services, open_services
 from batch_issuer.clock import Clock
+from batch_issuer.engine import Engine
 from batch_issuer.pipeline import issue, refresh, resume
 from batch_issuer.processes import Process
 from batch_issuer.reports import Summary
@@ -62,6 +63,7 @@ class World:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     progress: Progress | None = None
     process: Process | None = None
+    engine: Engine | None = None
 
     def settings(self) -> Settings:
         known = self.sandbox.credentials
@@ -97,6 +99,7 @@ class World:
             stopping=self.stopping,
             progress=self.progress,
             process=self.process,
+            engine=self.engine,
         ) as services:
             return await work(services)
 
