@@ -94,8 +94,9 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
     await lease.write(mark_interrupted, batch.batch, at)
     await lease.write(mark_forgotten, batch.batch, timeline=services.ledger.timeline, at=at)
     stages = await services.ledger.read(count_by_stage, batch.batch)
-    services.progress.requests_planned(stages.get(Stage.NOT_SENT, 0))
-    async with _sender(api, batch, inner, lease) as send_all:
+    unsent = stages.get(Stage.NOT_SENT, 0)
+    services.progress.requests_planned(unsent)
+    async with _sender(api, batch, inner, lease, unsent=unsent) as send_all:
         while True:
             sent = await send_all()
             if sent.stop is not None or services.stopping.is_set():
@@ -115,7 +116,7 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
 
 @asynccontextmanager
 async def _sender(
-    api: Api, batch: Batch, inner: InnerCall, lease: Lease
+    api: Api, batch: Batch, inner: InnerCall, lease: Lease, *, unsent: int
 ) -> AsyncIterator[Callable[[], Awaitable[Round]]]:
     """Choose who sends: this process, or lanes where the engine has them driven."""
     services = api.services
@@ -126,7 +127,7 @@ async def _sender(
         )
         yield partial(_send_here, services, batch, submitter)
     else:
-        async with open_lanes(services, services.engine, batch, lease) as lanes:
+        async with open_lanes(services, services.engine, batch, lease, unsent=unsent) as lanes:
             yield lanes.send_all
 
 

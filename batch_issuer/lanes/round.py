@@ -54,10 +54,13 @@ class Round:
 
 @asynccontextmanager
 async def open_lanes(
-    services: Services, engine: Engine, batch: Batch, lease: Lease
+    services: Services, engine: Engine, batch: Batch, lease: Lease, *, unsent: int
 ) -> AsyncIterator["Lanes"]:
-    """Prepare to send a batch whose lease is held; on leaving, no lane that has ended leaves a trace."""
-    yield Lanes(services, engine, batch, lease)
+    """Prepare to send a batch whose lease is held, and of which so much is unsent.
+
+    On leaving, no lane that has ended leaves a trace.
+    """
+    yield Lanes(services, engine, batch, lease, WatchedProgress(services, batch.batch, unsent=unsent))
     with suppress(NotFinished):
         await lease.write(forget_lanes, batch.batch)
 
@@ -65,14 +68,16 @@ async def open_lanes(
 class Lanes:
     """Sends what is not sent of a batch by an engine. The attempts of all its runs count together."""
 
-    def __init__(self, services: Services, engine: Engine, batch: Batch, lease: Lease) -> None:
+    def __init__(
+        self, services: Services, engine: Engine, batch: Batch, lease: Lease, progress: WatchedProgress
+    ) -> None:
         """Begin nothing yet."""
         self._services = services
         self._engine = engine
         self._batch = batch
         self._lease = lease
         self._sending = secrets.token_hex(8)
-        self._progress = WatchedProgress(services, batch.batch)
+        self._progress = progress
         self._heard_at = services.clock.uptime()
         self._left = 0
         self._in_vain = 0

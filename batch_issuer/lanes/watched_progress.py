@@ -15,11 +15,11 @@ _SHARE: Final = 0.05
 class WatchedProgress:
     """Tells a command's progress of the requests that came to rest elsewhere."""
 
-    def __init__(self, services: Services, batch: BatchId) -> None:
-        """Know nothing yet."""
+    def __init__(self, services: Services, batch: BatchId, *, unsent: int) -> None:
+        """Go by how many are unsent now."""
         self._services = services
         self._batch = batch
-        self._unsent: int | None = None
+        self._unsent = unsent
         self._next_at = 0.0
 
     async def look(self, *, is_last: bool = False) -> None:
@@ -33,7 +33,7 @@ class WatchedProgress:
         except LedgerUnavailable:
             return
         unsent = stages.get(Stage.NOT_SENT, 0) + stages.get(Stage.SENDING, 0)
-        for _ in range((unsent if self._unsent is None else self._unsent) - unsent):
+        for _ in range(self._unsent - unsent):
             self._services.progress.request_at_rest()
         self._unsent = unsent
         self._next_at = uptime() + (uptime() - began) / _SHARE
