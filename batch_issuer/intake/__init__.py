@@ -5,6 +5,7 @@ from batch_issuer.intake.columns import COLUMNS, GROUP_COLUMNS, ColumnOptions, p
 from batch_issuer.intake.schema import InputRules
 from batch_issuer.intake.sheets import Block, Limits, RawBlock, Sheet, SheetOptions
 from batch_issuer.intake.source import InputOptions, Source, open_source
+from batch_issuer.intake.spans import Span
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +22,7 @@ __all__ = [
     "Sheet",
     "SheetOptions",
     "Source",
+    "Span",
     "check_rows",
     "open_source",
     "parse_mapping",
