@@ -161,9 +161,7 @@ def hold_back(
     connection: Connection, plan: Plan, *, base_url: str, org_id: str, besides: BatchId | None = None
 ) -> Plan:
     """Leave out of a plan what accepted batches of a server and organisation, besides one, hold."""
-    return plan.without(
-        find_held_rows(connection, plan, base_url=base_url, org_id=org_id, besides=besides)
-    )
+    return plan.without(find_held_rows(connection, plan, base_url=base_url, org_id=org_id, besides=besides))
 
 
 def find_held_rows(

@@ -22,6 +22,7 @@ LEVELS = (
     {"metrics"},
     {"assembly"},
     {"recording", "preflight", "notices", "accounts"},
+    {"spread"},
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},

@@ -6,6 +6,7 @@ from batch_issuer.intake.figures import Figures
 from batch_issuer.intake.schema import InputRules
 from batch_issuer.intake.sheets import Block, Limits, RawBlock, Sheet, SheetOptions
 from batch_issuer.intake.source import InputOptions, Source, open_source
+from batch_issuer.intake.spans import Span
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +25,7 @@ __all__ = [
     "Sheet",
     "SheetOptions",
     "Source",
+    "Span",
     "check_part",
     "check_rows",
     "open_source",

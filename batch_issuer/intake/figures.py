@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Self
 
 from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.intake.checking import CheckedRows
@@ -17,7 +18,7 @@ class Figures:
     spoiled: set[BadgeUse] = field(default_factory=set)
     """How the invalid rows use badges."""
 
-    def count(self, rows: "CheckedRows | Figures") -> None:
+    def count(self, rows: CheckedRows | Self) -> None:
         """Add those of some rows."""
         self.repairs += rows.repairs
         self.total += rows.total

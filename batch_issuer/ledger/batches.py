@@ -158,9 +158,7 @@ def insert_problems(connection: Connection, batch: BatchId, block: int, problems
     connection.execute(insert(tables.problems), [row])
 
 
-def insert_new_problems(
-    connection: Connection, batch: BatchId, block: int, problems: ProblemColumns
-) -> None:
+def insert_new_problems(connection: Connection, batch: BatchId, block: int, problems: ProblemColumns) -> None:
     """Record one block of input problems, unless it is recorded already."""
     row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
     connection.execute(upsert(connection, tables.problems).on_conflict_do_nothing(), [row])

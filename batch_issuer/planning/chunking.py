@@ -98,9 +98,7 @@ class Numbers:
     chunk_size: int
 
 
-def cut(
-    group: Group, customers: CustomerIds, rows: RowNumbers, numbers: Numbers
-) -> Iterator[IssueRequest]:
+def cut(group: Group, customers: CustomerIds, rows: RowNumbers, numbers: Numbers) -> Iterator[IssueRequest]:
     """Cut rows of one group into requests; the same numbers give the same ids."""
     size = numbers.chunk_size
     for chunk, at in enumerate(range(0, len(rows), size), numbers.before + 1):

@@ -14,15 +14,15 @@ from batch_issuer.spread.numbering import PlannedUnit, left_of
 from batch_issuer.spread.requests import Left
 
 
-def left_out(
-    ledger: Ledger, batch: BatchId, units: Sequence[PlannedUnit], *, rows: int
-) -> Iterator[LeftOut]:
+def left_out(ledger: Ledger, batch: BatchId, units: Sequence[PlannedUnit], *, rows: int) -> Iterator[LeftOut]:
     """Yield what is left out, of as many parts at a time as leave out so many rows, or a few more."""
     for first, end in _windows(units, rows):
         some = left_of(units, first, end)
         with ledger.snapshot() as connection:
             repeats = _join_duplicates(connection, batch, some)
-            yield LeftOut(duplicates=repeats[0], repeated=repeats[1], held=_join_held(connection, batch, some))
+            yield LeftOut(
+                duplicates=repeats[0], repeated=repeats[1], held=_join_held(connection, batch, some)
+            )
 
 
 def _windows(units: Sequence[PlannedUnit], rows: int) -> Iterator[tuple[int, int]]:
@@ -41,7 +41,11 @@ def _windows(units: Sequence[PlannedUnit], rows: int) -> Iterator[tuple[int, int
 def _join_duplicates(
     connection: Connection, batch: BatchId, some: Sequence[Left]
 ) -> tuple[RowNumbers, RowNumbers]:
-    read = [read_duplicates(connection, batch, left.unit, left.duplicates) for left in some if left.duplicates.count]
+    read = [
+        read_duplicates(connection, batch, left.unit, left.duplicates)
+        for left in some
+        if left.duplicates.count
+    ]
     if not read:
         return NOTHING_HELD.rows, NOTHING_HELD.rows
     rows, repeated = (np.concatenate(columns) for columns in zip(*read, strict=True))

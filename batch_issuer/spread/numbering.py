@@ -52,7 +52,9 @@ def requests_jobs(
         same = list(some)
         whole = Unit(first=first, end=end)
         is_large = same[0].unit.slices is not None
-        for span in _spans(layout.pieces(whole), same, rows=max(1, rows // size) * size if is_large else None):
+        for span in _spans(
+            layout.pieces(whole), same, rows=max(1, rows // size) * size if is_large else None
+        ):
             yield RequestsJob(
                 round=around,
                 org_id=batch.org_id,

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.batches import insert_duplicates
 from batch_issuer.ledger.held_rows import guard_mark, insert_held_rows
