@@ -12,7 +12,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 import orjson
-from sqlalchemy import Column, Connection, and_, delete, exists, func, select, update
+from sqlalchemy import Column, Connection, Function, and_, delete, exists, func, select, update
 
 from batch_issuer.batch.holding import HeldRows
 from batch_issuer.batch.ids import BatchId, RequestId
@@ -158,8 +158,9 @@ def read_left_rows(
     return np.concatenate([unpack_rows(found[0]), unpack_rows(found[1])])
 
 
-def _piece(column: Column[bytes], cut: Cut, size: int) -> func.substr[bytes]:
-    return func.substr(column, cut.start * size + 1, cut.count * size)
+def _piece(column: Column[bytes], cut: Cut, size: int) -> Function[bytes]:
+    # SQLite has no pieces of an empty text
+    return func.coalesce(func.substr(column, cut.start * size + 1, cut.count * size), b"")
 
 
 def delete_staged_units(connection: Connection, batch: BatchId) -> bool:

@@ -1,4 +1,4 @@
-"""Checks, plans and records a file in parts: pieces of work that an engine does, and the ledger between them."""
+"""Checks, plans and records a file in parts: an engine does the pieces, the ledger holds what they give."""
 
 from batch_issuer.spread.way import InParts
 

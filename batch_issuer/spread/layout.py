@@ -26,7 +26,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Piece:
-    """Rows of some groups in one part, run by run: `counts[i]` rows of the group `codes[i]` of those groups."""
+    """Rows of some groups in one part, run by run: `counts[i]` rows of the group `codes[i]` of those."""
 
     part: int
     cut: Cut
@@ -52,7 +52,8 @@ class _Runs:
 
     def counts(self, runs: slice) -> Counts:
         """Return how many rows some runs have, each."""
-        return np.diff(self.borders[runs.start : runs.stop + 1].astype(np.int64))
+        borders = self.borders[runs.start : runs.stop + 1].astype(np.int64)
+        return borders[1:] - borders[:-1]
 
     @property
     def all(self) -> slice:

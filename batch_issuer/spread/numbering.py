@@ -68,7 +68,7 @@ def requests_jobs(
 
 
 def _chunks_before(layout: Layout, units: Sequence[PlannedUnit], size: int) -> Counts:
-    """Count for each group, in their order, the chunks before its first: those of groups that came earlier."""
+    """Count for each group the chunks before its first: those of all groups whose first row came earlier."""
     kept = np.zeros(len(layout.order), dtype=np.int64)
     for planned in units:
         kept[planned.unit.first : planned.unit.end] += planned.facts.kept

@@ -35,4 +35,5 @@ def count_by_piece(rows: RowNumbers, table: RowTable, pieces: Sequence[Piece]) -
     """Count some rows of a table, in their order, by the pieces that it was read from."""
     ends = np.cumsum([piece.cut.count for piece in pieces])
     lasts = table.rows[ends - 1]  # parts follow each other in order of rows
-    return np.diff(np.searchsorted(rows, lasts, "right"), prepend=0)
+    counts: Counts = np.diff(np.searchsorted(rows, lasts, "right"), prepend=0)
+    return counts
