@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.clock import Clock
-from batch_issuer.engine import Engine
+from batch_issuer.engine import Engine, Sizes
 from batch_issuer.gateway import Access, Client, InnerCall, open_client
 from batch_issuer.ledger import Journal, Ledger, open_journal, open_ledger
 from batch_issuer.metrics import Measurements
@@ -66,6 +66,8 @@ class Services:
     """Does the heavy work elsewhere, where there is one."""
     site: Site
     """The settings, for whoever does it."""
+    sizes: Sizes = field(default_factory=Sizes)
+    """How large the pieces of that work are."""
 
     def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
         """Hold the lease of a batch, or of what else only one process may do at a time.
