@@ -54,7 +54,7 @@ def refuse_password(ledger: str | None) -> None:
 FileArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="Spreadsheet with a header row: CSV, TSV, XLSX; - is standard input."
+        metavar="FILE", help="Spreadsheet with a header row: CSV, TSV, XLSX, Parquet; - is standard input."
     ),
 ]
 OptionalBatch = Annotated[

@@ -11,7 +11,7 @@ from typing import IO, Final
 import typer
 
 from batch_issuer.errors import InputRefused, OutputNotWritable
-from batch_issuer.intake.kinds import is_workbook
+from batch_issuer.intake.kinds import FileKind, kind_of
 
 _NAME: Final = "standard input"
 """What messages and reports call it."""
@@ -22,7 +22,7 @@ _PART: Final = 1 << 20
 def input_file(file: Path, *, max_bytes: int) -> Iterator[Path]:
     """Give the file to read: itself, or for `-` a file with what standard input holds.
 
-    Raises InputRefused where that is larger than `max_bytes`, or a workbook, and OutputNotWritable where
+    Raises InputRefused where that is larger than `max_bytes`, or no text, and OutputNotWritable where
     there is no room for it.
     """
     if str(file) != "-":
@@ -32,8 +32,8 @@ def input_file(file: Path, *, max_bytes: int) -> Iterator[Path]:
     try:
         path = folder / _NAME
         _spool(sys.stdin.buffer, path, max_bytes)
-        if is_workbook(path):
-            raise InputRefused("standard input is read as text; name an Excel workbook as a file")
+        if kind_of(path) is not FileKind.TEXT:
+            raise InputRefused("standard input is read as text; name any other kind of file by its path")
         yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
