@@ -124,10 +124,10 @@ def _written(read: Callable[[], Any], longest: int) -> str:
     """Write a list, a record, bytes or the like, for people to know it again."""
     try:
         value = read()
-        if isinstance(value, bytes):
-            text = value[: longest + 1].hex()
-        else:
+        if isinstance(value, list | dict):
             text = json.dumps(value, default=_named, ensure_ascii=False)
+        else:
+            text = _named(value)
     except (ValueError, OverflowError, pa.ArrowException):  # a date that Python does not know, or no UTF-8
         text = "?"
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
