@@ -52,9 +52,11 @@ def refuse_password(ledger: str | None) -> None:
 
 
 FileArgument = Annotated[
-    Path,
+    str,
     typer.Argument(
-        metavar="FILE", help="Spreadsheet with a header row: CSV, TSV, XLSX; - is standard input."
+        metavar="FILE",
+        help="Spreadsheet with a header row: CSV, TSV, XLSX, Parquet; a URL such as s3://BUCKET/FILE; "
+        "- is standard input.",
     ),
 ]
 OptionalBatch = Annotated[

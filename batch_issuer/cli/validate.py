@@ -70,8 +70,9 @@ def _validation_json(result: "DryRun", problems: "Problems") -> dict[str, Any]:
     }
 
 
-def _print_validation(result: "DryRun", problems: "Problems", file: Path, rejects: Path | None) -> None:
+def _print_validation(result: "DryRun", problems: "Problems", file: str, rejects: Path | None) -> None:
     from batch_issuer.cli.rendering import print_problems, print_reading, print_repairs, print_table
+    from batch_issuer.cli.standard_input import shown_file
 
     checked = result.checked
     typer.echo(f"{result.name}: {checked.total:,} rows\n")
@@ -89,7 +90,7 @@ def _print_validation(result: "DryRun", problems: "Problems", file: Path, reject
         typer.echo(f"\nThe invalid rows: {rejects}")
     if result.refusal:
         typer.echo(f"\n{result.refusal}")
-    typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'plan'} {file}")
+    typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'plan'} {shown_file(file)}")
 
 
 def _valid(result: "DryRun") -> int:
