@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -20,6 +20,7 @@ from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
 from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
+from batch_issuer.engine import Engine
 from batch_issuer.errors import BatchIssuerError, Interrupted
 from batch_issuer.logs import set_up_logs
 from batch_issuer.metrics import Measurements, RunEnd
@@ -31,6 +32,8 @@ from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_varia
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+OpenEngine = Callable[[asyncio.Event], AbstractAsyncContextManager[Engine]]
+"""Opens an engine, and heeds a stop meanwhile."""
 
 
 def settings_for(context: typer.Context, **options: object) -> Settings:
@@ -86,10 +89,11 @@ def send(
     *,
     as_json: bool,
     file: Path | None = None,
+    is_spread: bool = False,
 ) -> NoReturn:
     """Run a command that sends, with its progress; tell people, print what became of the batch.
 
-    Ends with its code.
+    One that is spread has its heavy work done by the engine that the settings name. Ends with its code.
     """
     progress = progress_for(context)
     try:
@@ -98,6 +102,7 @@ def send(
             lambda services: told(services, work, file=file),
             progress=progress,
             command=context.info_name or "",
+            engine=engine_for(context, settings) if is_spread else None,
         )
     finally:
         progress.close()
@@ -111,13 +116,14 @@ def run(
     *,
     progress: Progress | None = None,
     command: str = "",
+    engine: OpenEngine | None = None,
 ) -> T:
     """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
 
     A command that says its name leaves metrics where the settings ask for them, however it ends.
     """
     return run_until_stopped(
-        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command)
+        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command, engine=engine)
     )
 
 
@@ -128,14 +134,23 @@ async def run_once(
     *,
     progress: Progress | None = None,
     command: str,
+    engine: OpenEngine | None = None,
 ) -> T:
     """Do some work with open services, and leave metrics as `run` does."""
     measurements, clock = Measurements(), Clock()
     began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
     try:
-        async with open_services(
-            settings, clock=clock, stopping=stopping, progress=progress, measurements=measurements
-        ) as services:
+        async with (
+            engine(stopping) if engine else nullcontext() as opened,
+            open_services(
+                settings,
+                clock=clock,
+                stopping=stopping,
+                progress=progress,
+                measurements=measurements,
+                engine=opened,
+            ) as services,
+        ):
             result = await work(services)
         code = getattr(result, "exit_code", ExitCode.DONE)
     except BatchIssuerError as exc:
@@ -149,6 +164,22 @@ async def run_once(
             end = RunEnd(at=clock.now().timestamp(), code=int(code), seconds=clock.uptime() - began)
             await _leave_metrics(settings.metrics_file, settings, measurements, {command: end})
     return result
+
+
+def engine_for(context: typer.Context, settings: Settings) -> OpenEngine | None:
+    """Return what opens the engine that the settings name, or None where all is done in this process."""
+    if settings.engine is None:
+        return None
+    from batch_issuer.cluster import open_engine
+
+    chosen: GlobalOptions = context.obj
+    return lambda stopping: open_engine(
+        settings,
+        config=chosen.config,
+        stopping=stopping,
+        log_format=chosen.log_format.value,
+        verbosity=chosen.verbosity,
+    )
 
 
 async def _leave_metrics(
