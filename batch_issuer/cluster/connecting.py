@@ -24,8 +24,8 @@ from batch_issuer.errors import EngineUnavailable, UsageError
 from batch_issuer.logs import LogFormat
 from batch_issuer.settings import Settings
 from batch_issuer.site import Site
+from batch_issuer.tasks import see_through
 
-_CONNECT_SECONDS: Final = 10.0
 _CHATTER: Final = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application")
 _PACKAGE: Final = "batch_issuer"
 _AS_HERE: Final = ("python", "distributed", "dask")
@@ -41,6 +41,7 @@ async def connect(  # noqa: PLR0913 - what `open_engine` was asked for
     log_format: LogFormat,
     verbosity: int,
     stopping: asyncio.Event,
+    seconds: float,
 ) -> AsyncIterator[DaskEngine]:
     """Open the engine, wait for a worker, and see that all are of this version."""
     address = settings.engine or LOCAL_ENGINE
@@ -52,14 +53,14 @@ async def connect(  # noqa: PLR0913 - what `open_engine` was asked for
             place, security = await stack.enter_async_context(open_local_workers())
         else:
             place, security = address.replace("dask://", "tcp://"), security_of(settings)
-        client = await stack.enter_async_context(_open_client(address, place, security))
+        client = await stack.enter_async_context(_open_client(address, place, security, seconds))
         terms = Terms(site=site, log_format=log_format, verbosity=verbosity)
         engine = DaskEngine(client, terms, address=address, clock=clock)
         watching = asyncio.create_task(engine.watch(), name="watch the engine")
         stack.push_async_callback(_end, watching)
         await engine.wait_for_workers(stopping)
         versions: Any = client.get_versions(packages=[_PACKAGE])
-        _check_versions(await versions, address)
+        check_versions(await versions, address)
         yield engine
 
 
@@ -97,14 +98,14 @@ def security_of(settings: Settings) -> Security:
 
 
 @asynccontextmanager
-async def _open_client(address: str, place: str, security: Security) -> AsyncIterator[Client]:
+async def _open_client(address: str, place: str, security: Security, seconds: float) -> AsyncIterator[Client]:
     """Connect. Raises EngineUnavailable, or UsageError where the two ends can't work together."""
     client = Client(
         place,
         asynchronous=True,
         set_as_default=False,
         security=security,
-        timeout=_CONNECT_SECONDS,
+        timeout=seconds,
         name=_PACKAGE,
     )
     try:
@@ -119,7 +120,11 @@ async def _open_client(address: str, place: str, security: Security) -> AsyncIte
     try:
         yield client
     finally:
-        await client.close()
+        await see_through(_closed(client))
+
+
+async def _closed(client: Client) -> None:
+    await client.close()
 
 
 async def _end(watching: "asyncio.Task[None]") -> None:
@@ -128,7 +133,7 @@ async def _end(watching: "asyncio.Task[None]") -> None:
         await watching
 
 
-def _check_versions(found: Mapping[str, Any], address: str) -> None:
+def check_versions(found: Mapping[str, Any], address: str) -> None:
     """Raise UsageError where the scheduler or a worker has another version of us, of Python, or of Dask."""
     ours = found["client"]["packages"]
     places = {f"the scheduler at {address}": found["scheduler"]}

@@ -19,7 +19,7 @@ from distributed.client import FutureCancelledError
 from batch_issuer import __version__
 from batch_issuer.clock import Clock
 from batch_issuer.cluster.pieces import Done, Piece, do_piece, other_version
-from batch_issuer.errors import BatchIssuerError, EngineUnavailable, Interrupted
+from batch_issuer.errors import EngineUnavailable, Interrupted
 from batch_issuer.logs import LogFormat
 from batch_issuer.site import Site
 
@@ -87,6 +87,8 @@ class DaskEngine:
         )
 
     async def _run(self, work: "Work[T, R]", item: T, *, worker: str | None = None) -> R:
+        if self._gone.done():
+            self._gone.result()
         key = f"{work.__name__}-{uuid.uuid4().hex}"
         terms = self._terms
         piece = Piece(
@@ -97,9 +99,7 @@ class DaskEngine:
             log_format=terms.log_format,
             verbosity=terms.verbosity,
         )
-        if self._gone.done():
-            self._gone.result()
-        # none of our own parameters may have a name that is one of Dask's, as `workers` is
+        # no argument of `do_piece` may be named as one of Dask's own is, as `key`, `retries` or `actor`
         future = self._client.submit(
             do_piece, __version__, piece.packed(), key=key, pure=False, workers=worker
         )
@@ -113,38 +113,49 @@ class DaskEngine:
         return result
 
     async def _result_of(self, future: "Future[Any]") -> bytes:
-        """Wait for what comes of a task, and tell Dask's errors in our words."""
+        """Wait for what comes of a task, or until the engine is lost."""
         waiting = asyncio.ensure_future(future.result())
+        awaited: list[asyncio.Future[Any]] = [waiting, self._gone]
         try:
-            await asyncio.wait({waiting, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 self._gone.result()
-            packed: bytes = waiting.result()
-        except BatchIssuerError:
-            raise
-        except asyncio.CancelledError:
-            if waiting.cancelled() or not waiting.done():
-                raise
-            raise self._lost("a worker was stopped") from None
-        except FutureCancelledError as exc:
-            raise self._lost(f"it has forgotten the work ({exc.reason})") from exc
-        except KilledWorker as exc:
-            raise EngineUnavailable(
-                f"{exc.allowed_failures + 1} workers of {self._address} died one after the other, each at "
-                f"the same piece of work; give workers more memory, and look at their logs; {_GO_ON}"
-            ) from exc
-        except ModuleNotFoundError as exc:
-            raise other_version(f"a worker of {self._address}", None, __version__) from exc
-        except Exception as exc:  # what a piece raises is returned: this is Dask's own, or the network's
-            raise self._lost(f"{type(exc).__name__}: {exc}") from exc
+            return self._judge(waiting)
         finally:
             waiting.cancel()
-        return packed
+
+    def _judge(self, waiting: "asyncio.Future[bytes]") -> bytes:
+        """Return what came of a task; what its piece raised is in that. Errors are Dask's own, or the network's."""
+        if waiting.cancelled():
+            raise self._lost("a worker was stopped")
+        match waiting.exception():
+            case None:
+                return waiting.result()
+            case FutureCancelledError() as exc:  # then all other work is forgotten, too
+                lost = self._lose(f"its scheduler is gone, or was made to forget the work: {exc.reason}")
+                raise lost from exc
+            case KilledWorker() as exc:
+                raise EngineUnavailable(
+                    f"{exc.allowed_failures + 1} workers of {self._address} died one after the other, each "
+                    f"at the same piece of work; give workers more memory, and look at their logs; {_GO_ON}"
+                ) from exc
+            case ModuleNotFoundError() as exc:
+                raise other_version(f"a worker of {self._address}", None, __version__) from exc
+            case exc:
+                raise self._lost(f"{type(exc).__name__}: {exc}") from exc
 
     def _lost(self, why: str) -> EngineUnavailable:
         return EngineUnavailable(
             f"the engine {self._address} was lost ({why}); see that its scheduler and workers run; {_GO_ON}"
         )
+
+    def _lose(self, why: str) -> EngineUnavailable:
+        """Give the engine up: let everybody who waits know, and whoever comes."""
+        lost = self._lost(why)
+        if not self._gone.done():
+            self._gone.set_exception(lost)
+            self._gone.exception()  # somebody will ask for it, or nobody: both are fine
+        return lost
 
     async def wait_for_workers(self, stopping: asyncio.Event) -> None:
         """Wait until there is a worker. Raises EngineUnavailable, or Interrupted where a stop comes first."""
@@ -182,8 +193,3 @@ class DaskEngine:
                 is_told = True
                 log.warning("waiting for workers", extra={"address": self._address})
             await self._clock.tick(_LOOK_SECONDS)
-
-    def _lose(self, why: str) -> None:
-        if not self._gone.done():
-            self._gone.set_exception(self._lost(why))
-            self._gone.exception()  # somebody may ask for it, or nobody: both are fine

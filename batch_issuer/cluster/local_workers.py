@@ -3,9 +3,10 @@
 # Dask is typed in parts:
 # mypy: allow-untyped-calls
 
+import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from multiprocessing import resource_tracker
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ async def open_local_workers() -> AsyncIterator[tuple[str, Security]]:
     """Start one worker for each processor; yield where their scheduler is, and what secures the way there."""
     security = _security()
     with TemporaryDirectory(prefix="batch_issuer-", ignore_cleanup_errors=True) as folder:
-        async with LocalCluster(
+        cluster = LocalCluster(
             n_workers=CPU_COUNT,
             threads_per_worker=1,
             memory_limit=0,  # the machine's memory is the limit, as it is for one process
@@ -34,8 +35,38 @@ async def open_local_workers() -> AsyncIterator[tuple[str, Security]]:
             local_directory=folder,
             silence_logs=logging.getLogger("distributed").level,
             asynchronous=True,
-        ) as cluster:
+        )
+        try:
+            await _to_its_end(_started(cluster))
             yield cluster.scheduler_address, security
+        finally:
+            await _to_its_end(_closed(cluster))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish some work however often the caller is cancelled: processes complain at length when it is broken off.
+
+    It takes some seconds at most.
+    """
+    task = asyncio.ensure_future(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            is_cancelled = True
+    task.result()
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+async def _started(cluster: LocalCluster) -> None:
+    await cluster
+
+
+async def _closed(cluster: LocalCluster) -> None:
+    closing: Any = cluster.close()
+    await closing
 
 
 def _security() -> Security:

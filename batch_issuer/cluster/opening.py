@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batch_issuer.cluster.dask_engine import DaskEngine
 
 _MACHINE: Final = Clock()
+_CONNECT_SECONDS: Final = 10.0
 
 
 @asynccontextmanager
@@ -28,6 +29,7 @@ async def open_engine(  # noqa: PLR0913 - one keyword for each thing that worker
     log_format: LogFormat = "text",
     verbosity: int = 0,
     clock: Clock = _MACHINE,
+    connect_seconds: float = _CONNECT_SECONDS,
 ) -> AsyncGenerator["DaskEngine"]:
     """Open the engine that ENGINE names, with one worker at least, and close it.
 
@@ -55,5 +57,6 @@ async def open_engine(  # noqa: PLR0913 - one keyword for each thing that worker
         log_format=log_format,
         verbosity=verbosity,
         stopping=stopping or asyncio.Event(),
+        seconds=connect_seconds,
     ) as engine:
         yield engine
