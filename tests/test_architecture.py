@@ -22,6 +22,7 @@ LEVELS = (
     {"metrics"},
     {"assembly"},
     {"recording", "preflight", "notices", "accounts"},
+    {"spread", "lanes"},
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},
