@@ -125,7 +125,7 @@ class DaskEngine:
             waiting.cancel()
 
     def _judge(self, waiting: "asyncio.Future[bytes]") -> bytes:
-        """Return what came of a task; what its piece raised is in that. Errors are Dask's own, or the network's."""
+        """Return what came of a task; what its piece raised is in that: errors are those of Dask."""
         if waiting.cancelled():
             raise self._lost("a worker was stopped")
         match waiting.exception():

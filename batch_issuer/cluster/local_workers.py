@@ -44,7 +44,7 @@ async def open_local_workers() -> AsyncIterator[tuple[str, Security]]:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Finish some work however often the caller is cancelled: processes complain at length when it is broken off.
+    """Finish some work however often the caller is cancelled: processes complain when it is broken off.
 
     It takes some seconds at most.
     """
