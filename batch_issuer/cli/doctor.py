@@ -29,7 +29,7 @@ def command(context: typer.Context, as_json: o.AsJson = False) -> None:
     if survey.settings is not None:
         set_up(chosen, survey.settings)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        opening = partial(open_engine, config=chosen.config, verbosity=chosen.verbosity)
+        opening = partial(open_engine, verbosity=chosen.verbosity)
         findings = runner.run(examine(survey, clock=Clock(), open_engine=opening))
     code = exit_code_of(findings)
     _print(findings, code, as_json=as_json)

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -28,12 +29,20 @@ from batch_issuer.notices import told
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+from batch_issuer.site import Site
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-OpenEngine = Callable[[asyncio.Event], AbstractAsyncContextManager[Engine]]
-"""Opens an engine, and heeds a stop meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What it takes to have work done elsewhere."""
+
+    site: Site
+    open: Callable[[asyncio.Event], AbstractAsyncContextManager[Engine]]
+    """Opens the engine, and heeds a stop meanwhile."""
 
 
 def settings_for(context: typer.Context, **options: object) -> Settings:
@@ -102,7 +111,7 @@ def send(
             lambda services: told(services, work, file=file),
             progress=progress,
             command=context.info_name or "",
-            engine=engine_for(context, settings) if is_spread else None,
+            spread=spread_for(context, settings) if is_spread else None,
         )
     finally:
         progress.close()
@@ -116,14 +125,14 @@ def run(
     *,
     progress: Progress | None = None,
     command: str = "",
-    engine: OpenEngine | None = None,
+    spread: Spread | None = None,
 ) -> T:
     """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
 
     A command that says its name leaves metrics where the settings ask for them, however it ends.
     """
     return run_until_stopped(
-        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command, engine=engine)
+        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command, spread=spread)
     )
 
 
@@ -134,21 +143,22 @@ async def run_once(
     *,
     progress: Progress | None = None,
     command: str,
-    engine: OpenEngine | None = None,
+    spread: Spread | None = None,
 ) -> T:
     """Do some work with open services, and leave metrics as `run` does."""
     measurements, clock = Measurements(), Clock()
     began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
     try:
         async with (
-            engine(stopping) if engine else nullcontext() as opened,
+            spread.open(stopping) if spread else nullcontext() as engine,
             open_services(
                 settings,
                 clock=clock,
                 stopping=stopping,
                 progress=progress,
                 measurements=measurements,
-                engine=opened,
+                engine=engine,
+                site=spread.site if spread else None,
             ) as services,
         ):
             result = await work(services)
@@ -166,19 +176,19 @@ async def run_once(
     return result
 
 
-def engine_for(context: typer.Context, settings: Settings) -> OpenEngine | None:
-    """Return what opens the engine that the settings name, or None where all is done in this process."""
+def spread_for(context: typer.Context, settings: Settings) -> Spread | None:
+    """Return what spreads work over the engine that the settings name; None where this process does all."""
     if settings.engine is None:
         return None
     from batch_issuer.cluster import open_engine
 
     chosen: GlobalOptions = context.obj
-    return lambda stopping: open_engine(
-        settings,
-        config=chosen.config,
-        stopping=stopping,
-        log_format=chosen.log_format.value,
-        verbosity=chosen.verbosity,
+    site = Site(settings, config=chosen.config and chosen.config.absolute())
+    return Spread(
+        site=site,
+        open=lambda stopping: open_engine(
+            site, stopping=stopping, log_format=chosen.log_format.value, verbosity=chosen.verbosity
+        ),
     )
 
 

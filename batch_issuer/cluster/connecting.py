@@ -15,7 +15,6 @@ from distributed import Client, Security
 from distributed.versions import VersionMismatchWarning
 
 from batch_issuer import __version__
-from batch_issuer.clock import Clock
 from batch_issuer.cluster.dask_engine import DaskEngine, Terms
 from batch_issuer.cluster.local_workers import open_local_workers
 from batch_issuer.cluster.pieces import other_version
@@ -33,10 +32,8 @@ _AS_HERE: Final = ("python", "distributed", "dask")
 
 
 @asynccontextmanager
-async def connect(  # noqa: PLR0913 - what `open_engine` was asked for
-    settings: Settings,
+async def connect(
     site: Site,
-    clock: Clock,
     *,
     log_format: LogFormat,
     verbosity: int,
@@ -44,6 +41,7 @@ async def connect(  # noqa: PLR0913 - what `open_engine` was asked for
     seconds: float,
 ) -> AsyncIterator[DaskEngine]:
     """Open the engine, wait for a worker, and see that all are of this version."""
+    settings = site.settings()
     address = settings.engine or LOCAL_ENGINE
     hush(verbosity)
     async with AsyncExitStack() as stack:
@@ -55,7 +53,7 @@ async def connect(  # noqa: PLR0913 - what `open_engine` was asked for
             place, security = address.replace("dask://", "tcp://"), security_of(settings)
         client = await stack.enter_async_context(_open_client(address, place, security, seconds))
         terms = Terms(site=site, log_format=log_format, verbosity=verbosity)
-        engine = DaskEngine(client, terms, address=address, clock=clock)
+        engine = DaskEngine(client, terms, address=address)
         watching = asyncio.create_task(engine.watch(), name="watch the engine")
         stack.push_async_callback(_end, watching)
         await engine.wait_for_workers(stopping)

@@ -17,7 +17,6 @@ from distributed import Client, Future, KilledWorker
 from distributed.client import FutureCancelledError
 
 from batch_issuer import __version__
-from batch_issuer.clock import Clock
 from batch_issuer.cluster.pieces import Done, Piece, do_piece, other_version
 from batch_issuer.errors import EngineUnavailable, Interrupted
 from batch_issuer.logs import LogFormat
@@ -40,7 +39,6 @@ _MOST_ALONE_SECONDS: Final = 300.0
 """So long without any worker, and nobody is waited for any more."""
 _SILENCE_SECONDS: Final = 60.0
 """A scheduler that answers nothing for so long stands still, or is gone."""
-_GO_ON: Final = "nothing is lost: `batch-issuer resume` goes on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +53,12 @@ class Terms:
 class DaskEngine:
     """Has work done by the workers of a scheduler."""
 
-    def __init__(self, client: Client, terms: Terms, *, address: str, clock: Clock) -> None:
+    def __init__(self, client: Client, terms: Terms, *, address: str) -> None:
         """Take a client that is connected, and the address as the user wrote it."""
         self._client = client
         self._terms = terms
         self._address = address
-        self._clock = clock
+        self._clock = terms.site.clock
         self._threads: Mapping[str, int] = {}
         self._somebody_came = asyncio.Event()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -137,7 +135,7 @@ class DaskEngine:
             case KilledWorker() as exc:
                 raise EngineUnavailable(
                     f"{exc.allowed_failures + 1} workers of {self._address} died one after the other, each "
-                    f"at the same piece of work; give workers more memory, and look at their logs; {_GO_ON}"
+                    f"at the same piece of work; give workers more memory, and look at their logs"
                 ) from exc
             case ModuleNotFoundError() as exc:
                 raise other_version(f"a worker of {self._address}", None, __version__) from exc
@@ -146,7 +144,7 @@ class DaskEngine:
 
     def _lost(self, why: str) -> EngineUnavailable:
         return EngineUnavailable(
-            f"the engine {self._address} was lost ({why}); see that its scheduler and workers run; {_GO_ON}"
+            f"the engine {self._address} was lost ({why}); see that its scheduler and workers run"
         )
 
     def _lose(self, why: str) -> EngineUnavailable:
@@ -169,7 +167,9 @@ class DaskEngine:
         if self._gone.done():
             self._gone.result()
         if not self._somebody_came.is_set():
-            raise Interrupted(f"stopped while no worker of {self._address} was there; {_GO_ON}")
+            raise Interrupted(
+                f"stopped before there was a worker of {self._address}; `batch-issuer resume` goes on"
+            )
 
     async def watch(self) -> None:
         """Look again and again who is there; when the engine is lost, let everybody who waits know."""

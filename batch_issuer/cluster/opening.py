@@ -3,32 +3,26 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batch_issuer.clock import Clock
 from batch_issuer.engine_settings import LOCAL_ENGINE
 from batch_issuer.errors import UsageError
 from batch_issuer.logs import LogFormat
-from batch_issuer.settings import Settings
 from batch_issuer.site import Site
 
 if TYPE_CHECKING:
     from batch_issuer.cluster.dask_engine import DaskEngine
 
-_MACHINE: Final = Clock()
 _CONNECT_SECONDS: Final = 10.0
 
 
 @asynccontextmanager
-async def open_engine(  # noqa: PLR0913 - one keyword for each thing that workers need to know
-    settings: Settings,
+async def open_engine(
+    site: Site,
     *,
-    config: Path | None = None,
     stopping: asyncio.Event | None = None,
     log_format: LogFormat = "text",
     verbosity: int = 0,
-    clock: Clock = _MACHINE,
     connect_seconds: float = _CONNECT_SECONDS,
 ) -> AsyncGenerator["DaskEngine"]:
     """Open the engine that ENGINE names, with one worker at least, and close it.
@@ -36,6 +30,7 @@ async def open_engine(  # noqa: PLR0913 - one keyword for each thing that worker
     Raises UsageError where it can't be used as it is, EngineUnavailable where it can't be reached now, and
     Interrupted where a stop is asked for before there is any worker.
     """
+    settings = site.settings()
     if settings.engine is None:
         raise UsageError("ENGINE names no engine")
     if settings.engine != LOCAL_ENGINE and not settings.ledger_url.startswith("postgresql://"):
@@ -49,11 +44,8 @@ async def open_engine(  # noqa: PLR0913 - one keyword for each thing that worker
         raise UsageError(
             f"{settings.engine} needs Dask ({exc.name} is not installed): pip install 'batch_issuer[cluster]'"
         ) from exc
-    site = Site(settings, config=config)
     async with connect(
-        settings,
         site,
-        clock,
         log_format=log_format,
         verbosity=verbosity,
         stopping=stopping or asyncio.Event(),

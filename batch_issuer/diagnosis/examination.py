@@ -26,6 +26,7 @@ from batch_issuer.errors import LedgerUnavailable, UsageError
 from batch_issuer.ledger import ledger_file
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
+from batch_issuer.site import Site
 
 _SPARE_SECONDS: Final = 2.0
 """Calls may take so much longer than TIMEOUT, all together; before them, the server is looked for in 10 s."""
@@ -79,7 +80,8 @@ async def _check_engine(
     lacking = survey.lacks(*_ENGINE, "output", "ledger")
     if lacking:
         return none_checked(lacking, "engine")
-    return await check_workers(settings, open_engine, uses_ledger=uses_ledger)
+    config = survey.config and survey.config.absolute()
+    return await check_workers(Site(settings, config=config), open_engine, uses_ledger=uses_ledger)
 
 
 async def _check_calls(

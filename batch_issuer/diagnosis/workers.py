@@ -41,7 +41,7 @@ class Staffed(Engine, Protocol):
         """Have some work done once by each worker; return what came of each, errors too."""
 
 
-OpenStaffed = Callable[[Settings], AbstractAsyncContextManager[Staffed]]
+OpenStaffed = Callable[[Site], AbstractAsyncContextManager[Staffed]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +55,14 @@ class Errand:
     """Those that the ledger knows here; None where it can't be used yet."""
 
 
-async def check_workers(settings: Settings, open_staffed: OpenStaffed, *, uses_ledger: bool) -> Findings:
+async def check_workers(site: Site, open_staffed: OpenStaffed, *, uses_ledger: bool) -> Findings:
     """Connect to the engine, and ask each worker what it sees."""
+    settings = site.settings()
     try:
-        async with asyncio.timeout(_SECONDS), open_staffed(settings) as engine:
+        async with asyncio.timeout(_SECONDS), open_staffed(site) as engine:
             batches = await _batches_of(settings) if uses_ledger else None
             with _sign_in(settings.output) as sign:
-                errand = Errand(site=Site(settings), sign=sign, batches=batches)
+                errand = Errand(site=site, sign=sign, batches=batches)
                 answers = await engine.everywhere(look_around, errand)
             return judge_workers(answers, f"{settings.engine}", engine.workers, engine.width)
     except TimeoutError:

@@ -8,6 +8,7 @@ import pytest
 from batch_issuer.cluster import open_engine
 from batch_issuer.engine import Engine, ThisProcess
 from batch_issuer.settings import Settings
+from batch_issuer.site import Site
 from tests.cluster.processes import Cluster
 
 LEDGER = "postgresql://postgres@127.0.0.1/nobody_opens_it"
@@ -31,5 +32,5 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     if request.param == "this process":
         yield ThisProcess()
         return
-    async with open_engine(settings_for(request.getfixturevalue("cluster"))) as opened:
+    async with open_engine(Site(settings_for(request.getfixturevalue("cluster")))) as opened:
         yield opened

@@ -27,19 +27,19 @@ async def test_a_piece_whose_worker_is_killed_is_done_again_and_lost_results_do_
     cluster: Cluster, tmp_path: Path
 ) -> None:
     notes = [Note(path=tmp_path / "notes", number=n, seconds=0.05) for n in range(20)]
-    async with open_engine(settings_for(cluster)) as engine:
+    async with open_engine(Site(settings_for(cluster))) as engine:
         assert [result async for result in each(engine, die_the_first_time, notes)] == [*range(20)]
     assert notes[0].left() == ["died"]
 
 
 async def test_a_piece_that_kills_every_worker_is_given_up_in_words_that_help(cluster: Cluster) -> None:
-    async with open_engine(settings_for(cluster)) as engine:
-        with pytest.raises(EngineUnavailable, match=r"4 workers of dask://.* died .* more memory.*resume"):
+    async with open_engine(Site(settings_for(cluster))) as engine:
+        with pytest.raises(EngineUnavailable, match=r"4 workers of dask://.* died .* more memory"):
             await engine.run(die, None)
 
 
 async def test_the_width_follows_the_workers(cluster: Cluster) -> None:
-    async with open_engine(settings_for(cluster)) as engine:
+    async with open_engine(Site(settings_for(cluster))) as engine:
         await until(lambda: engine.width == 2)
         third = await asyncio.to_thread(cluster.start_worker, "third")
         await until(lambda: engine.width == 3)
@@ -47,24 +47,19 @@ async def test_the_width_follows_the_workers(cluster: Cluster) -> None:
         await until(lambda: engine.width == 2)
 
 
-async def test_a_piece_goes_to_another_worker_when_its_own_is_asked_to_end(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    notes = [Note(path=tmp_path / str(number)) for number in range(3)]
-    async with open_engine(settings_for(cluster)) as engine:
-        third = await asyncio.to_thread(cluster.start_worker, "going")
-        await until(lambda: engine.width == 3)
-        working = [asyncio.create_task(engine.run(go_on_for_ever, note)) for note in notes]
-        await until(lambda: all(note.left() for note in notes))
-        third.signal(signal.SIGTERM)
-        await until(lambda: engine.width == 2)
-        assert not any(task.done() for task in working)
-        working[0].cancel()
-        working[1].cancel()  # one of them makes room
-        await until(lambda: sum(note.left().count("begun") for note in notes) == 4)
-        for task in working:
-            task.cancel()
-        await asyncio.wait(working)
+async def test_a_piece_goes_to_another_worker_when_its_own_is_asked_to_end(tmp_path: Path) -> None:
+    note = Note(path=tmp_path / "notes")
+    with Cluster(folder=tmp_path) as own:
+        await asyncio.to_thread(own.start, workers=1)
+        async with open_engine(Site(settings_for(own))) as engine:
+            working = asyncio.create_task(engine.run(go_on_for_ever, note))
+            await until(lambda: note.left() == ["begun"])
+            await asyncio.to_thread(own.start_worker, "another")
+            own.members["worker-0"].signal(signal.SIGTERM)
+            await until(lambda: note.left().count("begun") == 2)
+            assert not working.done()
+            working.cancel()
+            await asyncio.wait({working})
 
 
 SECRETS = {
@@ -101,12 +96,14 @@ def test_no_secret_is_in_what_travels() -> None:
 
 async def test_a_worker_takes_the_secrets_of_its_own_place(cluster: Cluster) -> None:
     settings = settings_for(cluster, password="the-clients")
-    async with open_engine(settings) as engine:
+    async with open_engine(Site(settings)) as engine:
         assert await engine.run(read_password, Site(settings)) == "the-workers-own"
 
 
 async def test_a_worker_whose_ledger_is_another_says_so(cluster: Cluster) -> None:
-    async with open_engine(settings_for(cluster, ledger="postgresql://u:secret@127.0.0.1/other")) as engine:
+    async with open_engine(
+        Site(settings_for(cluster, ledger="postgresql://u:secret@127.0.0.1/other"))
+    ) as engine:
         with pytest.raises(SettingsError, match=r"on worker .*the ledger here is .*, and not") as raised:
             await engine.run(read_password, Site(settings_for(cluster)))
     assert "secret" not in str(raised.value)
@@ -122,7 +119,7 @@ async def test_a_worker_of_another_version_is_refused_by_its_name_and_both_versi
     other = await asyncio.to_thread(cluster.start_worker, "other", environment={"PYTHONPATH": path})
     try:
         with pytest.raises(UsageError, match=r"the worker at tcp.* has batch_issuer 0\.0\.9, and this is"):
-            async with open_engine(settings_for(cluster)):
+            async with open_engine(Site(settings_for(cluster))):
                 pass
     finally:
         other.kill()
@@ -148,7 +145,7 @@ def test_a_scheduler_without_the_package_or_with_another_dask_is_refused() -> No
 async def test_where_no_scheduler_answers_it_is_told_what_to_do(cluster: Cluster) -> None:
     nobody = f"dask://127.0.0.1:{free_port()}"
     with pytest.raises(EngineUnavailable, match=f"no scheduler answers at {nobody} .*start it.*resume"):
-        async with open_engine(settings_for(cluster, engine=nobody), connect_seconds=0.5):
+        async with open_engine(Site(settings_for(cluster, engine=nobody)), connect_seconds=0.5):
             pass
 
 
@@ -157,8 +154,8 @@ async def test_a_stop_is_heard_while_no_worker_is_there(tmp_path: Path) -> None:
     with Cluster(folder=tmp_path) as empty:
         await asyncio.to_thread(empty.start_scheduler)
         asyncio.get_running_loop().call_later(0.3, stopping.set)
-        with pytest.raises(Interrupted, match="no worker of dask://"):
-            async with open_engine(settings_for(empty), stopping=stopping):
+        with pytest.raises(Interrupted, match=r"before there was a worker of dask://"):
+            async with open_engine(Site(settings_for(empty)), stopping=stopping):
                 pass
 
 
@@ -166,11 +163,11 @@ async def test_work_ends_in_order_when_the_scheduler_is_killed(tmp_path: Path) -
     note = Note(path=tmp_path / "notes")
     with Cluster(folder=tmp_path) as own:
         await asyncio.to_thread(own.start, workers=1)
-        async with open_engine(settings_for(own)) as engine:
+        async with open_engine(Site(settings_for(own))) as engine:
             working = asyncio.create_task(engine.run(go_on_for_ever, note))
             await until(lambda: note.left() == ["begun"])
             own.members["scheduler"].kill()
-            with pytest.raises(EngineUnavailable, match=r"was lost .*scheduler and workers run.*resume"):
+            with pytest.raises(EngineUnavailable, match=r"was lost .*scheduler and workers run"):
                 await working
             with pytest.raises(EngineUnavailable):
                 await engine.run(go_on_for_ever, note)
@@ -179,5 +176,5 @@ async def test_work_ends_in_order_when_the_scheduler_is_killed(tmp_path: Path) -
 async def test_a_network_engine_needs_a_ledger_on_a_server(tmp_path: Path, cluster: Cluster) -> None:
     settings = settings_for(cluster, ledger=f"sqlite:///{tmp_path / 'ledger.db'}")
     with pytest.raises(UsageError, match=r"needs a ledger that all its workers reach.*PostgreSQL"):
-        async with open_engine(settings):
+        async with open_engine(Site(settings)):
             pass
