@@ -38,15 +38,28 @@ class Member:
     process: "subprocess.Popen[bytes]"
     log: Path
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to all of it."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
         """End it at once, and wait until it is gone."""
-        self.signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.process.wait(timeout=_PATIENCE)
+
+    def send_to_the_one_that_works(self, number: signal.Signals) -> None:
+        """Send a signal to the worker alone, and not to the nanny that starts it again."""
+        os.kill(self.pid(), number)
+
+    def kill_the_one_that_works(self) -> None:
+        """End the worker at once; its nanny starts another."""
+        self.send_to_the_one_that_works(signal.SIGKILL)
+
+    def stands_still(self) -> bool:
+        """Tell whether the worker is stopped."""
+        stat = (_PROC / str(self.pid()) / "stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     def pid(self) -> int:
         """Return the process that works, and not the one that watches over it. Waits until there is one."""

@@ -43,7 +43,7 @@ async def test_the_width_follows_the_workers(cluster: Cluster) -> None:
         await until(lambda: engine.width == 2)
         third = await asyncio.to_thread(cluster.start_worker, "third")
         await until(lambda: engine.width == 3)
-        third.signal(signal.SIGTERM)
+        third.send(signal.SIGTERM)
         await until(lambda: engine.width == 2)
 
 
@@ -55,7 +55,7 @@ async def test_a_piece_goes_to_another_worker_when_its_own_is_asked_to_end(tmp_p
             working = asyncio.create_task(engine.run(go_on_for_ever, note))
             await until(lambda: note.left() == ["begun"])
             await asyncio.to_thread(own.start_worker, "another")
-            own.members["worker-0"].signal(signal.SIGTERM)
+            own.members["worker-0"].send(signal.SIGTERM)
             await until(lambda: note.left().count("begun") == 2)
             assert not working.done()
             working.cancel()
