@@ -28,6 +28,7 @@ LEVELS = (
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},
     {"inbox", "uploads", "runs"},
+    {"cluster"},
     {"web"},
     {"cli"},
     {"__main__"},

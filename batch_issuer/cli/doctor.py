@@ -16,9 +16,11 @@ def command(context: typer.Context, as_json: o.AsJson = False) -> None:
     """Check settings, secrets, folders, ledger, server and credentials; sends and changes nothing."""
     import asyncio
     import os
+    from functools import partial
 
     from batch_issuer.cli.running import new_event_loop, set_up
     from batch_issuer.clock import Clock
+    from batch_issuer.cluster import open_engine
     from batch_issuer.diagnosis import examine, exit_code_of, survey_settings
 
     chosen: o.GlobalOptions = context.obj
@@ -27,7 +29,8 @@ def command(context: typer.Context, as_json: o.AsJson = False) -> None:
     if survey.settings is not None:
         set_up(chosen, survey.settings)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        findings = runner.run(examine(survey, clock=Clock()))
+        opening = partial(open_engine, verbosity=chosen.verbosity)
+        findings = runner.run(examine(survey, clock=Clock(), open_engine=opening))
     code = exit_code_of(findings)
     _print(findings, code, as_json=as_json)
     raise typer.Exit(code)

@@ -12,6 +12,7 @@ def command(
     chunk_size: o.ChunkSize = None,
     concurrency: o.Concurrency = None,
     rate: o.Rate = None,
+    engine: o.EngineOption = None,
     on_invalid: o.OnInvalidOption = OnInvalid.STOP,
     max_invalid: o.MaxInvalidOption = "10%",
     no_check_badges: o.NoCheckBadges = False,
@@ -46,6 +47,7 @@ def command(
         chunk_size=chunk_size,
         concurrency=concurrency,
         rate=rate,
+        engine=engine,
         badge_meta_id=badge_meta_id,
         owner_type=owner_type,
         reference_id=reference_id,
@@ -69,4 +71,5 @@ def command(
             lambda services: issue(services, path, issue_options, Wait(seconds=wait)),
             as_json=as_json,
             file=path,
+            is_spread=True,
         )

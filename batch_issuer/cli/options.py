@@ -75,6 +75,14 @@ Rate = Annotated[
     float | None,
     typer.Option(min=0, help="API calls a minute, default 100; 0 = unlimited. [env: BATCH_ISSUER_RATE]"),
 ]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="URL",
+        help="Spread the work: dask://HOST:PORT, tls://HOST:PORT, dask://local. [env: BATCH_ISSUER_ENGINE]",
+    ),
+]
 OnInvalidOption = Annotated[
     OnInvalid, typer.Option(help="One invalid row stops the whole file, or is skipped.")
 ]

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -20,6 +21,7 @@ from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
 from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
+from batch_issuer.engine import Engine
 from batch_issuer.errors import BatchIssuerError, Interrupted
 from batch_issuer.logs import set_up_logs
 from batch_issuer.metrics import Measurements, RunEnd
@@ -27,10 +29,20 @@ from batch_issuer.notices import told
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+from batch_issuer.site import Site
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What it takes to have work done elsewhere."""
+
+    site: Site
+    open: Callable[[asyncio.Event], AbstractAsyncContextManager[Engine]]
+    """Opens the engine, and heeds a stop meanwhile."""
 
 
 def settings_for(context: typer.Context, **options: object) -> Settings:
@@ -86,10 +98,11 @@ def send(
     *,
     as_json: bool,
     file: Path | None = None,
+    is_spread: bool = False,
 ) -> NoReturn:
     """Run a command that sends, with its progress; tell people, print what became of the batch.
 
-    Ends with its code.
+    One that is spread has its heavy work done by the engine that the settings name. Ends with its code.
     """
     progress = progress_for(context)
     try:
@@ -98,6 +111,7 @@ def send(
             lambda services: told(services, work, file=file),
             progress=progress,
             command=context.info_name or "",
+            spread=spread_for(context, settings) if is_spread else None,
         )
     finally:
         progress.close()
@@ -111,13 +125,14 @@ def run(
     *,
     progress: Progress | None = None,
     command: str = "",
+    spread: Spread | None = None,
 ) -> T:
     """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
 
     A command that says its name leaves metrics where the settings ask for them, however it ends.
     """
     return run_until_stopped(
-        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command)
+        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command, spread=spread)
     )
 
 
@@ -128,14 +143,24 @@ async def run_once(
     *,
     progress: Progress | None = None,
     command: str,
+    spread: Spread | None = None,
 ) -> T:
     """Do some work with open services, and leave metrics as `run` does."""
     measurements, clock = Measurements(), Clock()
     began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
     try:
-        async with open_services(
-            settings, clock=clock, stopping=stopping, progress=progress, measurements=measurements
-        ) as services:
+        async with (
+            spread.open(stopping) if spread else nullcontext() as engine,
+            open_services(
+                settings,
+                clock=clock,
+                stopping=stopping,
+                progress=progress,
+                measurements=measurements,
+                engine=engine,
+                site=spread.site if spread else None,
+            ) as services,
+        ):
             result = await work(services)
         code = getattr(result, "exit_code", ExitCode.DONE)
     except BatchIssuerError as exc:
@@ -149,6 +174,22 @@ async def run_once(
             end = RunEnd(at=clock.now().timestamp(), code=int(code), seconds=clock.uptime() - began)
             await _leave_metrics(settings.metrics_file, settings, measurements, {command: end})
     return result
+
+
+def spread_for(context: typer.Context, settings: Settings) -> Spread | None:
+    """Return what spreads work over the engine that the settings name; None where this process does all."""
+    if settings.engine is None:
+        return None
+    from batch_issuer.cluster import open_engine
+
+    chosen: GlobalOptions = context.obj
+    site = Site(settings, config=chosen.config and chosen.config.absolute())
+    return Spread(
+        site=site,
+        open=lambda stopping: open_engine(
+            site, stopping=stopping, log_format=chosen.log_format.value, verbosity=chosen.verbosity
+        ),
+    )
 
 
 async def _leave_metrics(
