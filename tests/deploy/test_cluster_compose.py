@@ -1,5 +1,6 @@
 """A cluster in compose: one image, walled in, complete, and with commands that Dask takes."""
 
+import re
 from typing import Any
 
 import pytest
@@ -26,6 +27,12 @@ def test_one_image_serves_all_of_the_cluster(services: dict[str, Any]) -> None:
     assert {services[name]["image"] for name in CLUSTER} == {services["issuer"]["image"]}
     assert {(services[name]["build"], *services[name]["profiles"]) for name in CLUSTER} == {(".", "cluster")}
     assert "cluster" in services["postgres"]["profiles"]
+
+
+def test_the_image_holds_what_a_cluster_takes() -> None:
+    assert "-r requirements.lock" in (ROOT / "Dockerfile").read_text()
+    locked = re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert {"dask", "distributed", "fsspec"} <= set(locked)
 
 
 def test_the_workers_have_what_whoever_issues_has_and_the_scheduler_nothing(services: dict[str, Any]) -> None:
