@@ -56,8 +56,8 @@ def warn_of_variables(context: typer.Context, *several: Settings) -> None:
     for settings in several:
         for name in beats_profile(settings, context.obj.config, os.environ):
             typer.echo(
-                f"batch-issuer: warning: {name} beats what profile {settings.profile} says, and would go to "
-                "the servers of all profiles; unset it",
+                f"batch-issuer: warning: {name} beats what profile {settings.profile} says, and counts for "
+                "every profile; unset it, so that nothing of one goes to another",
                 err=True,
             )
 

@@ -48,7 +48,7 @@ def _unknown_variables(survey: Survey) -> Iterator[Finding]:
 def _beaten_profile(survey: Survey, settings: Settings) -> Iterator[Finding]:
     for name in beats_profile(settings, survey.config, survey.environ):
         found = f"{name} of the environment beats profile {settings.profile}"
-        yield warning("settings", found, "unset it: it would be sent for every profile")
+        yield warning("settings", found, "unset it: it counts for every profile")
 
 
 def _check_sending(survey: Survey, settings: Settings) -> Iterator[Finding]:

@@ -60,9 +60,9 @@ def test_where_no_file_can_be_issued_for_its_settings_each_says_so_and_2_is_the_
     (folder / "b.csv").write_text("x")
     done = run("--profile", "north", "issue", "in.csv", "b.csv", "--json", folder=folder)
     assert done.returncode == json.loads(done.stdout)["exit_code"] == 2
-    first, second = done.stderr.splitlines()
-    assert first.startswith("batch-issuer: in.csv: settings: USERNAME and PASSWORD")
-    assert second.startswith("batch-issuer: b.csv: settings: USERNAME and PASSWORD")
+    first, second = sorted(done.stderr.splitlines())  # they come as they end
+    assert first.startswith("batch-issuer: b.csv: settings: USERNAME and PASSWORD")
+    assert second.startswith("batch-issuer: in.csv: settings: USERNAME and PASSWORD")
 
 
 def test_a_profile_may_come_from_the_environment(folder: Path) -> None:
