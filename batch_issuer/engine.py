@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -32,6 +33,20 @@ class Engine(Protocol):
         It is done at least once, also where whoever does it dies on the way. When the caller is cancelled
         it is given up: then it may or may not have been done. Raises EngineUnavailable.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How large pieces of work are, where a file is checked and planned in parts."""
+
+    part_bytes: int = 64 << 20
+    """So much of a file is checked at a time."""
+    unit_rows: int = 2_000_000
+    """So many rows are planned at a time, and then recorded."""
+    slice_bytes: int = 512 << 20
+    """A group of more rows than that is planned in slices, one for so much of the file."""
+    left_rows: int = 100_000
+    """So many rows that are left out, or few more than that, are put in order at a time."""
 
 
 class ThisProcess:

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from batch_issuer.assembly import Services
+from batch_issuer.batch.holding import HeldRows
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.requests import IssueRequest
 from batch_issuer.errors import AlreadyIssued, BatchInUse, Interrupted
@@ -26,6 +27,7 @@ from batch_issuer.ledger.dialects import Lock, lock_for_all
 from batch_issuer.ledger.held_rows import GuardMark, guard_mark, insert_held_rows, iterate_requests_of
 from batch_issuer.ledger.leases import find_holder
 from batch_issuer.ledger.requests import insert_requests
+from batch_issuer.ledger.staging import delete_staged, end_rounds
 from batch_issuer.planning import Plan, find_held
 from batch_issuer.submission import Lease
 
@@ -47,8 +49,32 @@ class GuardsHeld(Exception):
     """Another process accepts a batch alone: wait."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What recording the plan of a batch has given."""
+
+    duplicates: int
+    already_issued: int
+    mark: GuardMark | None
+    """The guard as it was before any of it was read; None where nothing is guarded."""
+
+
+class Planned(Protocol):
+    """The valid rows of a batch, whose plan can be recorded any number of times."""
+
+    async def record(self, *, is_guarded: bool) -> Recorded:
+        """Record duplicates, held rows and requests, in short transactions.
+
+        Where it is guarded, customers are kept back that other batches hold. Nothing of an earlier plan is
+        recorded any more when this is called.
+        """
+
+    async def discard(self) -> None:
+        """Throw away what was only needed to plan: the batch is accepted."""
+
+
 async def record_plan(
-    services: Services, lease: Lease, batch: Batch, plan: Plan, *, is_guarded: bool
+    services: Services, lease: Lease, batch: Batch, planned: Planned, *, is_guarded: bool
 ) -> Batch:
     """Record a plan in short transactions, and the batch's new stage in the last; return it as recorded.
 
@@ -56,21 +82,20 @@ async def record_plan(
     recorded; where other batches were accepted meanwhile, the plan is recorded once more, and in the end
     alone. Raises AlreadyIssued where the same content was accepted meanwhile, and Interrupted.
     """
-    recording = _Recording(services=services, lease=lease, batch=batch)
-    if not is_guarded:
-        return await recording.record(plan) or batch
-    for _ in range(_TRIES):
-        recorded = await recording.try_guarded(plan)
-        if recorded is not None:
-            return recorded
-    async with _alone(services, batch) as alone:
-        while (recorded := await recording.try_guarded(plan, alone=alone)) is None:
-            pass  # no other is accepted now, unless this process stood still for longer than its lease
+    recording = _Recording(services=services, lease=lease, batch=batch, planned=planned)
+    recorded = await recording.until_accepted(is_guarded=is_guarded)
+    await planned.discard()
     return recorded
 
 
 async def forget_recorded(lease: Lease, batch: BatchId) -> None:
-    """Forget what was recorded of a batch that was never accepted, and keep the batch itself."""
+    """Forget what was recorded of a batch that was never accepted, and keep the batch itself.
+
+    Nobody who still works on parts of it writes any more.
+    """
+    await lease.write(end_rounds, batch)
+    while await lease.write_block(delete_staged, batch):
+        pass
     await _forget_plan(lease, batch)
     await lease.write(delete_problems, batch)
 
@@ -136,8 +161,15 @@ def hold_back(
     connection: Connection, plan: Plan, *, base_url: str, org_id: str, besides: BatchId | None = None
 ) -> Plan:
     """Leave out of a plan what accepted batches of a server and organisation, besides one, hold."""
+    return plan.without(find_held_rows(connection, plan, base_url=base_url, org_id=org_id, besides=besides))
+
+
+def find_held_rows(
+    connection: Connection, plan: Plan, *, base_url: str, org_id: str, besides: BatchId | None = None
+) -> HeldRows:
+    """Find the rows of a plan that accepted batches of a server and organisation, besides one, hold."""
     others = iterate_requests_of(connection, plan.groups, base_url=base_url, org_id=org_id, besides=besides)
-    return plan.without(find_held(plan, others))
+    return find_held(plan, others)
 
 
 def refuse_same_content(connection: Connection, batch: Batch) -> None:
@@ -163,40 +195,65 @@ class _Recording:
     services: Services
     lease: Lease
     batch: Batch
+    planned: Planned
 
-    async def try_guarded(self, plan: Plan, *, alone: LeaseKey | None = None) -> Batch | None:
-        """Record what other batches leave of a plan; return None, and leave nothing, if more came."""
-        mark, free = await asyncio.to_thread(_read_guard, self.services.ledger, self.batch, plan)
-        recorded = await self.record(free, mark, alone=alone)
-        if recorded is None:
-            await _forget_plan(self.lease, self.batch.batch)
+    async def until_accepted(self, *, is_guarded: bool) -> Batch:
+        """Record, and once more where that was overtaken."""
+        for _ in range(_TRIES):
+            recorded = await self.record(is_guarded=is_guarded)
+            if recorded is not None:
+                return recorded
+        async with _alone(self.services, self.batch) as alone:
+            while (recorded := await self.record(is_guarded=is_guarded, alone=alone)) is None:
+                pass  # no other is accepted now, unless this process stood still for longer than its lease
         return recorded
 
-    async def record(
-        self, plan: Plan, mark: GuardMark | None = None, *, alone: LeaseKey | None = None
-    ) -> Batch | None:
-        """Record a plan in short transactions; return None where its guard was read too early."""
-        for step in _steps(self.batch, plan):
-            await self.lease.write_block(step)
-        recorded = replace(self.batch, duplicates=len(plan.duplicates), already_issued=len(plan.held))
+    async def record(self, *, is_guarded: bool, alone: LeaseKey | None = None) -> Batch | None:
+        """Record and accept; return None, and leave nothing, where its guard was read too early."""
+        done = await self.planned.record(is_guarded=is_guarded)
+        recorded = replace(self.batch, duplicates=done.duplicates, already_issued=done.already_issued)
 
         def accept(connection: Connection) -> bool:
             enter_guards(connection, recorded, self.lease, alone=alone)
-            return _accept(connection, recorded, mark)
+            return _accept(connection, recorded, done.mark)
 
-        is_accepted = await when_guards_are_free(self.services, partial(self.lease.write, accept))
-        return recorded if is_accepted else None
+        if await when_guards_are_free(self.services, partial(self.lease.write, accept)):
+            return recorded
+        await _forget_plan(self.lease, self.batch.batch)
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholePlan:
+    """A plan that is in the memory of this process."""
+
+    services: Services
+    lease: Lease
+    batch: Batch
+    plan: Plan
+
+    async def record(self, *, is_guarded: bool) -> Recorded:
+        """Record what other batches leave of the plan."""
+        mark, plan = None, self.plan
+        if is_guarded:
+            mark, plan = await asyncio.to_thread(_read_guard, self.services.ledger, self.batch, plan)
+        for step in _steps(self.batch, plan):
+            await self.lease.write_block(step)
+        return Recorded(duplicates=len(plan.duplicates), already_issued=len(plan.held), mark=mark)
+
+    async def discard(self) -> None:
+        """There is nothing else."""
 
 
 def _steps(batch: Batch, plan: Plan) -> Iterator[Step]:
     """Yield what records a plan, each step short."""
     yield partial(_insert_duplicates, batch=batch.batch, plan=plan)
     yield partial(_insert_held, batch=batch.batch, plan=plan)
-    for block in _blocks(plan.requests(org_id=batch.org_id, batch=batch.batch)):
+    for block in in_blocks(plan.requests(org_id=batch.org_id, batch=batch.batch)):
         yield partial(insert_requests, batch=batch.batch, planned=block)
 
 
-def _blocks(requests: Iterable[IssueRequest]) -> Iterator[list[IssueRequest]]:
+def in_blocks(requests: Iterable[IssueRequest]) -> Iterator[list[IssueRequest]]:
     """Cut requests into blocks of a transaction under a second."""
     block: list[IssueRequest] = []
     customers = 0
@@ -228,4 +285,5 @@ def _accept(connection: Connection, batch: Batch, mark: GuardMark | None) -> boo
         if mark != guard_mark(connection, batch):
             return False
     update_batch(connection, batch.batch, {name: getattr(batch, name) for name in _COUNTED})
+    end_rounds(connection, batch.batch)  # whoever wakes up late records nothing of a batch that is sent
     return True

@@ -23,6 +23,7 @@ LEVELS = (
     {"metrics"},
     {"assembly"},
     {"recording", "preflight", "notices", "accounts"},
+    {"spread", "lanes"},
     {"acceptance", "retrying"},
     {"reporting"},
     {"sending"},

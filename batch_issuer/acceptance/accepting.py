@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from batch_issuer.acceptance.checked import Checked, next_rows, refuse_invalid
+from batch_issuer.acceptance.checked import refuse_invalid
 from batch_issuer.acceptance.options import IssueOptions, input_options, recorded_options
+from batch_issuer.acceptance.ways import Findings, InOnePiece, Way
 from batch_issuer.assembly import Services, open_api
 from batch_issuer.batch.badges import BadgeBook
 from batch_issuer.batch.ids import BatchId, make_batch_id
@@ -22,25 +23,21 @@ from batch_issuer.errors import (
     UsageError,
 )
 from batch_issuer.gateway import Access
-from batch_issuer.intake import (
-    Source,
-    check_rows,
-    open_source,
-)
+from batch_issuer.intake import Source, open_source
 from batch_issuer.intake.copying import StagedInput, copy_in, file_sha256, remove_leftovers, stage_input
 from batch_issuer.ledger import Batch, BatchStage
-from batch_issuer.ledger.batches import delete_problems, find_batch, insert_batch, insert_problems
-from batch_issuer.planning import plan_requests
+from batch_issuer.ledger.batches import delete_problems, find_batch, insert_batch
 from batch_issuer.preflight import look_up_badges
 from batch_issuer.recording import forget, forget_recorded, record_plan, refuse_same_content
 from batch_issuer.reports.files import sync_folder
+from batch_issuer.spread import InParts
 from batch_issuer.submission import Lease
 
 log = logging.getLogger(__name__)
 
 _LEFT_BEHIND: Final = timedelta(days=1)
 """A copy that was made so long ago, and has no batch id yet, belongs to a process that was killed."""
-_FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted)
+_FORGOTTEN_AFTER: Final = (InputRefused, AlreadyIssued, Interrupted, UsageError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,47 +189,39 @@ class _Recording:
     async def _record_all(self, accepted: Accepted) -> Accepted:
         """Record problems, plan and requests in short transactions, and the acceptance in the last."""
         batch, sheet = accepted.batch, accepted.source.sheet
-        checked, book = await self._check(batch.batch, accepted.source)
-        refusal = refuse_invalid(checked, self.options)
+        found, book = await self._check(batch, accepted.source)
+        refusal = refuse_invalid(found.figures, self.options)
         counted = replace(
             batch,
             stage=BatchStage.REFUSED if refusal else BatchStage.ACCEPTED,
-            rows=checked.total,
-            invalid=checked.invalid,
-            repairs=dict(checked.repairs),
+            rows=found.figures.total,
+            invalid=found.figures.invalid,
+            repairs=dict(found.figures.repairs),
             form=sheet.form,
-            warnings=tuple(filter(None, (*sheet.warnings, book.warning))),
+            warnings=tuple(filter(None, (*found.warnings, book.warning))),
             badges=book.names,
         )
-        chunk_size = batch.settings["chunk_size"]
-        plan = await asyncio.to_thread(plan_requests, checked.rows.take(), chunk_size=chunk_size)
+        planned = await found.plan(counted)
         is_guarded = not (refusal or self.options.again)
-        recorded = await record_plan(self.services, self.lease, counted, plan, is_guarded=is_guarded)
+        recorded = await record_plan(self.services, self.lease, counted, planned, is_guarded=is_guarded)
         return replace(accepted, batch=recorded, refusal=refusal)
 
-    async def _check(self, batch: BatchId, source: Source) -> tuple[Checked, BadgeBook]:
+    async def _check(self, batch: Batch, source: Source) -> tuple[Findings, BadgeBook]:
         """Check all rows; where a badge turns out to be bad, check them again with that known."""
-        checked = await self._check_rows(batch, source)
+        way = self._way(batch)
+        found = await way.check(source)
         if not self.options.check_badges:
-            return checked, BadgeBook(today=self.services.clock.now())
+            return found, BadgeBook(today=self.services.clock.now())
+        uses = found.badge_uses()
         async with open_api(self.services, self.access) as api:
-            book = await look_up_badges(api, checked.badges)
-        if book.faults(checked.badge_uses()):
-            await self.lease.write(delete_problems, batch)
-            checked = await self._check_rows(batch, source.knowing(book))
-        return checked, book
+            book = await look_up_badges(api, {badge for badge, _, _ in uses})
+        if book.faults(uses):
+            await self.lease.write(delete_problems, batch.batch)
+            found = await way.check(source.knowing(book))
+        return found, book
 
-    async def _check_rows(self, batch: BatchId, source: Source) -> Checked:
-        """Check all rows, recording problems as they come."""
-        checked = Checked()
-        blocks = check_rows(source)
-        while (rows := await asyncio.to_thread(next_rows, blocks, checked)) is not None:
-            if self.services.stopping.is_set():
-                raise Interrupted(
-                    "stopped while the file was checked; nothing was accepted, and nothing sent"
-                )
-            if rows.problems:
-                block = int(rows.problems.rows[0])
-                await self.lease.write_block(insert_problems, batch, block, rows.problems)
-            self.services.progress.rows_checked(rows.total)
-        return checked
+    def _way(self, batch: Batch) -> Way:
+        engine = self.services.engine
+        if engine is None:
+            return InOnePiece(services=self.services, lease=self.lease, batch=batch)
+        return InParts(services=self.services, lease=self.lease, batch=batch, engine=engine)

@@ -1,33 +1,24 @@
 """A checked file in figures, and whether it may be sent."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from batch_issuer.acceptance.options import IssueOptions
 from batch_issuer.batch.badges import BadgeUse, use_of
-from batch_issuer.intake import CheckedRows
+from batch_issuer.intake import CheckedRows, Figures
 from batch_issuer.planning import RowCollector
 
 
 @dataclass(slots=True, kw_only=True)
-class Checked:
+class Checked(Figures):
     """The figures of a checked file, and its valid rows."""
 
     rows: RowCollector = field(default_factory=RowCollector)
-    repairs: Counter[str] = field(default_factory=Counter)
-    total: int = 0
-    invalid: int = 0
-    spoiled: set[BadgeUse] = field(default_factory=set)
-    """How the invalid rows use badges."""
 
     def add(self, rows: CheckedRows) -> None:
         """Take the rows of one block."""
         self.rows.add(rows)
-        self.repairs += rows.repairs
-        self.total += rows.total
-        self.invalid += rows.invalid
-        self.spoiled |= rows.spoiled
+        self.count(rows)
 
     def badge_uses(self) -> set[BadgeUse]:
         """Return how the rows use badges, each use once."""
@@ -47,7 +38,7 @@ def next_rows(blocks: Iterator[CheckedRows], checked: Checked) -> CheckedRows | 
     return rows
 
 
-def refuse_invalid(checked: Checked, options: IssueOptions) -> str:
+def refuse_invalid(checked: Figures, options: IssueOptions) -> str:
     """Say why invalid rows keep the whole file from being sent, or nothing where they do not."""
     if not checked.invalid:
         return ""

@@ -66,18 +66,41 @@ def check_rows(source: Source) -> Iterator[CheckedRows]:
 
     Raises InputRefused for a file without data rows, or with more than the limit, and what reading raises.
     """
+    count = RowCount(source)
+    for checked in check_part(source):
+        count.add(checked.total)
+        yield checked
+    count.end()
+
+
+def check_part(source: Source) -> Iterator[CheckedRows]:
+    """Yield checked rows in input order of what may be a part of a file. Raises what reading raises."""
     checker = Checker(source)
-    total = 0
     for block in source.blocks():
         checked = checker.check(block)
-        total += checked.total
-        if total > source.options.limits.max_rows:
-            most = f"{source.options.limits.max_rows:,}"
-            raise InputRefused(f"{source.name} has more than {most} data rows; split the file")
         if checked.total:
             yield checked
-    if not total:
-        raise InputRefused(f"{source.name} has a header, but no data rows")
+
+
+class RowCount:
+    """Counts the data rows of a file, which must be neither none nor too many."""
+
+    def __init__(self, source: Source) -> None:
+        """Start before the first row."""
+        self._name = source.name
+        self._most = source.options.limits.max_rows
+        self._total = 0
+
+    def add(self, rows: int) -> None:
+        """Count some rows. Raises InputRefused where there are more than the limit by now."""
+        self._total += rows
+        if self._total > self._most:
+            raise InputRefused(f"{self._name} has more than {self._most:,} data rows; split the file")
+
+    def end(self) -> None:
+        """Raise InputRefused where there was none."""
+        if not self._total:
+            raise InputRefused(f"{self._name} has a header, but no data rows")
 
 
 class Checker:

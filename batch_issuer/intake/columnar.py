@@ -33,7 +33,7 @@ class ColumnReader:
     encoded: frozenset[int]
     """The places of columns whose values repeat: they come dictionary-encoded."""
     number: int = 0
-    """The number of the row that was read last."""
+    """The number of the row that was read last: 0 before the header."""
 
     def read(self, parts: Iterator[bytes]) -> Iterator[Block]:
         """Yield the data rows in input order; the part behind the present one is parsed meanwhile.
@@ -53,6 +53,9 @@ class ColumnReader:
 
     def _without_header(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         """Cut the header off where it is a plain line; else the long way leaves it out."""
+        if self.number:
+            yield from parts
+            return
         first = next(parts, b"")
         end = first.find(b"\n") + 1
         if end and _count_plain_rows(first[:end], self.delimiter) == 1:

@@ -15,6 +15,9 @@ from batch_issuer.intake.sheets import SheetOptions
 
 UTF_16: Final = f"is written in UTF-16 without a byte order mark; {SAVE_AS_CSV}"
 
+PARSED_CHARS: Final = 131_072
+"""The csv module stops at larger cells: an open quote must not take in a whole file before it shows."""
+
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 _DELIMITER_NAMES: Final = {
     **{delimiter: delimiter for delimiter in _DELIMITERS},
@@ -57,6 +60,16 @@ class Dialect:
     def encoding_name(self) -> str:
         """The encoding as people call it."""
         return _ENCODINGS[self.encoding]
+
+    @property
+    def encoding_inside(self) -> str:
+        """How text is decoded that does not begin where the file does: a mark there is a part of a cell."""
+        return "utf-8" if self.encoding == "utf-8-sig" else self.encoding
+
+    @property
+    def is_divisible(self) -> bool:
+        """Tell whether quotes and line ends are single bytes, which no other letter holds."""
+        return self.encoding != "utf-16"
 
     def __str__(self) -> str:
         line = ', after a line "sep="' if self.has_separator_line else ""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from batch_issuer.batch.requests import RowNumbers
+from batch_issuer.intake.spans import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,3 +136,15 @@ class Sheet(Protocol):
 
     def at(self, path: Path) -> Self:
         """Return the same sheet of a copy of the file."""
+
+    def spans(self, *, part_bytes: int) -> Iterator[Span]:
+        """Cut the rows into parts of some `part_bytes` each, in order: at least one, with the header.
+
+        Raises UsageError where the file can't be read.
+        """
+
+    def within(self, span: Span) -> Self:
+        """Return the same sheet, of which only a part is read: the rows, and what reading them raises.
+
+        At the latest behind its last row reading raises UsageError where the file is not what was cut.
+        """

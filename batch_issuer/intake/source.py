@@ -18,6 +18,7 @@ from batch_issuer.intake.kinds import open_sheet
 from batch_issuer.intake.repairs import repair_groups
 from batch_issuer.intake.schema import InputRules
 from batch_issuer.intake.sheets import Block, Limits, Sheet, SheetOptions
+from batch_issuer.intake.spans import PART_BYTES, Span
 
 _SECOND: Final = 2
 _LOWEST_HEADER: Final = 20
@@ -47,6 +48,22 @@ class Source:
     def at(self, path: Path) -> "Source":
         """Return the same source, read from a copy of the file."""
         return replace(self, sheet=self.sheet.at(path))
+
+    def spans(self, *, part_bytes: int = PART_BYTES) -> Iterator[Span]:
+        """Cut the file into parts of some `part_bytes` each, in order; each can be read by itself.
+
+        Together they hold exactly the rows of the file: the first one the header, too. Where a row can't be
+        told from the next there is no part behind it. Raises UsageError where the file can't be read.
+        """
+        return self.sheet.spans(part_bytes=part_bytes)
+
+    def within(self, span: Span) -> "Source":
+        """Return the same source, of which only a part is read.
+
+        Its blocks raise what those of the whole file would raise for these rows; and UsageError, at the
+        latest behind the last row, where the bytes are not those that were cut.
+        """
+        return replace(self, sheet=self.sheet.within(span))
 
     def blocks(self) -> Iterator[Block]:
         """Yield the data rows: as columns where that gives the same, else cell by cell."""

@@ -14,6 +14,7 @@ from batch_issuer.batch.problem_columns import ProblemColumns
 from batch_issuer.batch.problems import InputProblem
 from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.packing import pack_problems, pack_rows, unpack_problems, unpack_rows
 
 _DUPLICATES_IN_BLOCK = 100_000
@@ -162,6 +163,12 @@ def insert_problems(connection: Connection, batch: BatchId, block: int, problems
     connection.execute(insert(tables.problems), [row])
 
 
+def insert_new_problems(connection: Connection, batch: BatchId, block: int, problems: ProblemColumns) -> None:
+    """Record one block of input problems, unless it is recorded already."""
+    row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
+    connection.execute(upsert(connection, tables.problems).on_conflict_do_nothing(), [row])
+
+
 def iterate_problems(connection: Connection, batch: BatchId) -> Iterator[InputProblem]:
     """Yield the input problems one by one in input order, few blocks in memory at a time."""
     for problems in iterate_problem_blocks(connection, batch):
@@ -180,13 +187,13 @@ def iterate_problem_blocks(connection: Connection, batch: BatchId) -> Iterator[P
 
 
 def insert_duplicates(
-    connection: Connection, batch: BatchId, duplicates: RowNumbers, repeated: RowNumbers
-) -> None:
-    """Record which rows repeat which."""
+    connection: Connection, batch: BatchId, duplicates: RowNumbers, repeated: RowNumbers, *, block: int = 0
+) -> int:
+    """Record which rows repeat which, from a block on; return the number of the next block."""
     blocks = [
         {
             "batch": batch,
-            "block": at // _DUPLICATES_IN_BLOCK,
+            "block": block + at // _DUPLICATES_IN_BLOCK,
             "rows": pack_rows(duplicates[at : at + _DUPLICATES_IN_BLOCK]),
             "repeated": pack_rows(repeated[at : at + _DUPLICATES_IN_BLOCK]),
         }
@@ -194,6 +201,7 @@ def insert_duplicates(
     ]
     if blocks:
         connection.execute(insert(tables.duplicates), blocks)
+    return block + len(blocks)
 
 
 def iterate_duplicates(connection: Connection, batch: BatchId) -> Iterator[tuple[RowNumbers, RowNumbers]]:

@@ -97,12 +97,15 @@ def _other(facts: RowMapping) -> OtherRequest:
     )
 
 
-def insert_held_rows(connection: Connection, batch: BatchId, held: HeldRows) -> None:
-    """Record which rows are not sent, and which request of another batch holds their customers."""
+def insert_held_rows(connection: Connection, batch: BatchId, held: HeldRows, *, block: int = 0) -> int:
+    """Record which rows are not sent, and which request of another batch holds their customers.
+
+    They are recorded from a block on; returns the number of the next one.
+    """
     blocks = [
         {
             "batch": batch,
-            "block": at // _ROWS_IN_BLOCK,
+            "block": block + at // _ROWS_IN_BLOCK,
             "rows": pack_rows(held.rows[at : at + _ROWS_IN_BLOCK]),
             "customers": pack_customers(held.customers[at : at + _ROWS_IN_BLOCK]),
             "holders": pack_holders(held.request_ids, held.holders[at : at + _ROWS_IN_BLOCK]),
@@ -111,6 +114,7 @@ def insert_held_rows(connection: Connection, batch: BatchId, held: HeldRows) -> 
     ]
     if blocks:
         connection.execute(insert(tables.held_rows), blocks)
+    return block + len(blocks)
 
 
 def load_held_rows(connection: Connection, batch: BatchId) -> HeldRows:

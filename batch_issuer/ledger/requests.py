@@ -30,6 +30,7 @@ from batch_issuer.batch.outcomes import (
 from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import upsert
 from batch_issuer.ledger.packing import pack_customers, pack_rows
 from batch_issuer.ledger.prepared import Prepared, Values
 
@@ -127,6 +128,31 @@ def insert_requests(
     facts = [_facts(request, batch, origin) for request in planned]
     _insert_request.run(connection, facts)
     _insert_rows.run(connection, facts)
+
+
+_insert_new_request = Prepared(
+    lambda connection: (
+        upsert(connection, tables.requests)
+        .values({name: bindparam(name) for name in _PLANNED})
+        .on_conflict_do_nothing()
+    )
+)
+_insert_new_rows = Prepared(
+    lambda connection: (
+        upsert(connection, tables.request_rows)
+        .values(
+            request_id=bindparam("request_id"), customers=bindparam("packed"), rows=bindparam("packed_rows")
+        )
+        .on_conflict_do_nothing()
+    )
+)
+
+
+def insert_new_requests(connection: Connection, batch: BatchId, planned: Sequence[IssueRequest]) -> None:
+    """Record planned requests with the rows they carry, but for those that are recorded already."""
+    facts = [_facts(request, batch, "") for request in planned]
+    _insert_new_request.run(connection, facts)
+    _insert_new_rows.run(connection, facts)
 
 
 def _facts(request: IssueRequest, batch: BatchId, origin: str) -> Values:

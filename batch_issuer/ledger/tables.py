@@ -202,10 +202,12 @@ staged_units = Table(
     Column("held", LargeBinary, nullable=False),
     Column("held_customers", LargeBinary, nullable=False),
     Column("holders", LargeBinary, nullable=False),
+    Column("holder_ids", LargeBinary, nullable=False),
     PrimaryKeyConstraint("batch", "unit"),
 )
-"""What planning leaves out of one unit, which is some groups or a share of a large one: duplicates, and rows
-whose customer another batch holds; packed, and here only while the batch is recorded."""
+"""What planning leaves out of one unit, which is some groups or a share of a large one, in order of rows:
+duplicates and what they repeat, and rows whose customer another batch holds, with the place of its request
+in `holder_ids`, a JSON list. Numbers are packed, and all of it is here only while the batch is recorded."""
 
 pace = Table(
     "pace",

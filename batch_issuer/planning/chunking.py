@@ -74,20 +74,41 @@ class Plan:
 
     def requests(self, *, org_id: str, batch: BatchId) -> Iterator[IssueRequest]:
         """Yield the requests, chunk numbers counting from 1; the same input gives the same ids."""
-        chunk = 0
-        start = 0
+        before = start = 0
         for group, size in zip(self.groups, self._sizes.tolist(), strict=True):
-            for at in range(start, start + size, self.chunk_size):
-                end = min(at + self.chunk_size, start + size)
-                chunk += 1
-                yield IssueRequest(
-                    request_id=make_request_id(org_id=org_id, batch=batch, chunk=chunk),
-                    chunk=chunk,
-                    group=group,
-                    customers=self.ordered_customers[at:end],
-                    rows=self.ordered_rows[at:end],
-                )
+            rows = slice(start, start + size)
+            yield from cut(
+                group,
+                self.ordered_customers[rows],
+                self.ordered_rows[rows],
+                Numbers(org_id=org_id, batch=batch, before=before, chunk_size=self.chunk_size),
+            )
+            before += -(-size // self.chunk_size)
             start += size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """How the chunks of a group are counted."""
+
+    org_id: str
+    batch: BatchId
+    before: int
+    """So many chunks of the batch come before them."""
+    chunk_size: int
+
+
+def cut(group: Group, customers: CustomerIds, rows: RowNumbers, numbers: Numbers) -> Iterator[IssueRequest]:
+    """Cut rows of one group into requests; the same numbers give the same ids."""
+    size = numbers.chunk_size
+    for chunk, at in enumerate(range(0, len(rows), size), numbers.before + 1):
+        yield IssueRequest(
+            request_id=make_request_id(org_id=numbers.org_id, batch=numbers.batch, chunk=chunk),
+            chunk=chunk,
+            group=group,
+            customers=customers[at : at + size],
+            rows=rows[at : at + size],
+        )
 
 
 def plan_requests(table: RowTable, *, chunk_size: int) -> Plan:

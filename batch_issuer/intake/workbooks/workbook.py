@@ -1,5 +1,6 @@
 """Reads a sheet of an Excel workbook as blocks of cells, each row under its spreadsheet number."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, time, timedelta
@@ -9,6 +10,7 @@ from typing import Final
 from batch_issuer.errors import UsageError
 from batch_issuer.intake.blocks import Record, gather, header_of, without_empty_end
 from batch_issuer.intake.sheets import CellKind, Limits, RawBlock
+from batch_issuer.intake.spans import Span, check_span, whole
 from batch_issuer.intake.workbooks.cells import Cell, read_slices
 from batch_issuer.intake.workbooks.package import EXPLANATION, Package, SheetPart, open_package
 from batch_issuer.intake.workbooks.slices import SLICE_BYTES, Slicer
@@ -33,6 +35,7 @@ class Workbook:
         """
         self._path, self._name, self._wanted, self._limits = path, name, sheet, limits
         self._slice_bytes = slice_bytes
+        self._span: Span | None = None
         self._hidden, self._merged = 0, 0
         with self._open() as (package, part):
             self._sheet = part.name
@@ -72,6 +75,8 @@ class Workbook:
 
     def blocks(self) -> Iterator[RawBlock]:
         """Yield the data rows in input order, some thousands at a time."""
+        if self._span is not None:
+            check_span(self._path, self._span)
         records = (record for record in self._records() if record.number > 1)
         return gather(records, self._limits, name=self._name)
 
@@ -82,6 +87,16 @@ class Workbook:
     def at(self, path: Path) -> "Workbook":
         """Return the same sheet of a copy of the file."""
         return Workbook(path, name=self._name, sheet=self._wanted, limits=self._limits)
+
+    def spans(self, *, part_bytes: int) -> Iterator[Span]:  # noqa: ARG002 - a promise of sheets
+        """Yield the whole workbook: it can only be read from its start."""
+        return whole(self._path)
+
+    def within(self, span: Span) -> "Workbook":
+        """Return the same sheet, which is read only if it is what it was."""
+        part = copy.copy(self)
+        part._span = span  # noqa: SLF001 - its own
+        return part
 
     @contextmanager
     def _open(self) -> Iterator[tuple[Package, SheetPart]]:

@@ -6,6 +6,11 @@ from alembic import op
 revision = "0010"
 down_revision = "0009"
 
+_READ_IN_PIECES = {
+    "staged_parts": ("customers", "rows"),
+    "staged_units": ("duplicates", "repeated", "held", "held_customers", "holders"),
+}
+
 
 def upgrade() -> None:
     op.add_column("requests", sa.Column("claimed_in", sa.Text(), server_default="", nullable=False))
@@ -27,8 +32,10 @@ def upgrade() -> None:
         sa.Column("held", sa.LargeBinary(), nullable=False),
         sa.Column("held_customers", sa.LargeBinary(), nullable=False),
         sa.Column("holders", sa.LargeBinary(), nullable=False),
+        sa.Column("holder_ids", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("batch", "unit"),
     )
     if op.get_bind().dialect.name == "postgresql":  # pieces of them are read, so they are not compressed
-        for column in ("customers", "rows"):
-            op.execute(f"ALTER TABLE staged_parts ALTER COLUMN {column} SET STORAGE EXTERNAL")
+        for table, columns in _READ_IN_PIECES.items():
+            for column in columns:
+                op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTERNAL")
