@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batch_issuer.addresses import check_ledger, check_url, password_of, without_password
@@ -86,6 +86,8 @@ class Settings(ConsoleSettings, EngineSettings):
     notify_attach: bool = Field(default=True, description="attach rejects.csv or failed.csv to notices")
     metrics_file: Path | None = Field(None, description="where each run leaves its metrics, for Prometheus")
     retention: str | None = Field(None, description="how old what `prune` removes must be, like 90d")
+    _config: Path | None = PrivateAttr(default=None)
+    _of_profile: frozenset[str] = PrivateAttr(default=frozenset())
 
     @classmethod
     def settings_customise_sources(
@@ -180,6 +182,16 @@ class Settings(ConsoleSettings, EngineSettings):
         return url
 
     @property
+    def config(self) -> Path | None:
+        """The file that they were read from, where there was one: others may have to read it, too."""
+        return self._config
+
+    @property
+    def of_profile(self) -> frozenset[str]:
+        """The settings that the chosen profile gives."""
+        return self._of_profile
+
+    @property
     def ledger_url(self) -> str:
         """Where the ledger is: beside the batches' files unless a setting says otherwise."""
         if self.ledger is None:
@@ -238,15 +250,23 @@ def load_settings(
     from_file = {name: value for part in parts for name, value in part.items()}
     merged = {**from_file, **around, "profile": chosen or None}
     try:
-        return Settings(**{name: value for name, value in merged.items() if name not in without})
+        settings = Settings(**{name: value for name, value in merged.items() if name not in without})
     except ValidationError as exc:
-        errors = exc.errors(include_url=False)
         of_profile = parts[-1].keys() - around.keys() if chosen else frozenset()
-        problems = [
-            _said_of(chosen if error["loc"][0] in of_profile else "", _explain(error["loc"], error["msg"]))
-            for error in errors
-        ]
-        raise SettingsError(problems, names={str(error["loc"][0]) for error in errors}) from None
+        raise _refusal(exc, dict.fromkeys(of_profile, chosen)) from None
+    path = sections[0].path
+    settings._config = path.absolute() if path.is_file() else None  # noqa: SLF001 - its maker
+    settings._of_profile = sections[-1].names if chosen else frozenset()  # noqa: SLF001 - its maker
+    return settings
+
+
+def _refusal(exc: ValidationError, profiles: Mapping[object, str]) -> SettingsError:
+    """Say everything that is wrong with settings; some of them are given by a profile."""
+    errors = exc.errors(include_url=False)
+    problems = [
+        _said_of(profiles.get(error["loc"][0], ""), _explain(error["loc"], error["msg"])) for error in errors
+    ]
+    return SettingsError(problems, names={str(error["loc"][0]) for error in errors})
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -256,11 +276,9 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
 
-def beats_profile(settings: Settings, config: Path | None, environ: Mapping[str, str]) -> list[str]:
+def beats_profile(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Name variables that count in place of what the chosen profile gives: they hold for every profile."""
-    if settings.profile is None:
-        return []
-    given = replaced_by(read_sections(config, settings.profile)[-1].names) & set(Settings.model_fields)
+    given = replaced_by(settings.of_profile) & set(Settings.model_fields)
     variables = [PREFIX + name.upper() for name in sorted(given - {"profile"})]
     secret = {PREFIX + name.upper() for name in secret_names()}
     forms = [form for name in variables for form in (name, *([f"{name}_FILE"] if name in secret else []))]

@@ -21,10 +21,10 @@ class Site:
     """The time here: elsewhere that machine's own."""
 
     def __init__(self, settings: Settings, *, config: Path | None = None, clock: Clock | None = None) -> None:
-        """Take the settings of this process, and the file that they were read from."""
+        """Take the settings of this process; `config` is another file than that they were read from."""
         self.clock = clock or Clock()
         self._settings: Settings | None = settings
-        self._config = config
+        self._config = config or settings.config
         self._ledger = without_password(settings.ledger_url)
         self._shared: Mapping[str, Any] = _shared(settings)
 
@@ -41,7 +41,7 @@ class Site:
                     [f"the ledger here is {without_password(settings.ledger_url)}, and not {self._ledger}"],
                     names=["ledger"],
                 )
-            for variable in beats_profile(settings, config, os.environ):
+            for variable in beats_profile(settings, os.environ):
                 log.warning("a variable beats the profile", extra={"reason": variable})
             self._settings = settings
         return self._settings

@@ -1,6 +1,8 @@
 """Profiles: one file of settings for several organisations, of which none gets what is another's."""
 
+import os
 import pickle
+import threading
 from pathlib import Path
 
 import pytest
@@ -205,12 +207,23 @@ def test_variables_that_count_in_place_of_what_a_profile_gives_are_named() -> No
         password="everybodys", password_file="", username_file="x", client_key_file="y", timeout="4"
     )
     variables |= env(intouch_authorization="Basic x", rate="", profile="south-2")
-    assert beats_profile(load("north"), None, variables) == [
+    assert beats_profile(load("north"), variables) == [
         "BATCH_ISSUER_CLIENT_KEY_FILE",
         "BATCH_ISSUER_INTOUCH_AUTHORIZATION",
         "BATCH_ISSUER_PASSWORD",
     ]
-    assert beats_profile(load(), None, variables) == []
+    assert beats_profile(load(), variables) == []
+
+
+def test_a_file_that_can_be_read_only_once_is_enough(config: Path) -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=[config.read_text()])
+    config.unlink()
+    writer.start()
+    settings = load_settings(config=Path("pipe"), options={"profile": "north"}, environ={})
+    writer.join()
+    assert settings.org_id == "1"
+    assert beats_profile(settings, env(password="x")) == ["BATCH_ISSUER_PASSWORD"]
 
 
 def test_a_batch_records_its_profile_and_none_of_its_secrets() -> None:
@@ -227,7 +240,15 @@ def test_each_secret_of_the_chosen_profile_is_kept_out_of_what_is_shown() -> Non
 def test_a_worker_takes_the_secrets_of_the_profile_that_was_chosen_here(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sites = [Site(load(profile), config=config) for profile in ("north", "south-2", None)]
+    config.write_text(TWO.replace('"south"', f'"{config.parent / "south"}"'))
+    config.rename("other.toml")
+    loaded = [
+        load_settings(config=Path("other.toml"), options={"profile": profile}, environ={})
+        for profile in ("north", "south-2", "")
+    ]
+    sites = [Site(settings) for settings in loaded]
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
     monkeypatch.setenv("BATCH_ISSUER_PROFILE", "north")  # of the worker, where it matters to nobody
     travelled = pickle.dumps(sites)
     assert b"north-secret" not in travelled
@@ -238,7 +259,7 @@ def test_a_worker_takes_the_secrets_of_the_profile_that_was_chosen_here(
 
 
 def test_a_worker_without_the_profile_refuses(config: Path) -> None:
-    travelled = pickle.dumps(Site(load("north"), config=config))
+    travelled = pickle.dumps(Site(load("north")))
     config.write_text("")
     with pytest.raises(UnknownProfile, match="has no profile 'north'"):
         pickle.loads(travelled).settings()  # noqa: S301 - our own

@@ -36,7 +36,7 @@ T = TypeVar("T")
 def settings_for(context: typer.Context, **options: object) -> Settings:
     """Load the settings for a command, and set the logs up. Raises SettingsError."""
     settings = settings_again(context, **options)
-    warn_of_variables(context, settings)
+    warn_of_variables(settings)
     log_start(context)
     return settings
 
@@ -46,7 +46,7 @@ def log_start(context: typer.Context) -> None:
     log.info("command started", extra={"command": _command_of(context)})
 
 
-def warn_of_variables(context: typer.Context, *several: Settings) -> None:
+def warn_of_variables(*several: Settings) -> None:
     """Warn of variables that are no settings, and of those that count in place of what a profile says."""
     for name in unknown_variables(os.environ):
         known = [PREFIX + field.upper() for field in Settings.model_fields]
@@ -54,7 +54,7 @@ def warn_of_variables(context: typer.Context, *several: Settings) -> None:
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
     for settings in several:
-        for name in beats_profile(settings, context.obj.config, os.environ):
+        for name in beats_profile(settings, os.environ):
             typer.echo(
                 f"batch-issuer: warning: {name} beats what profile {settings.profile} says, and counts for "
                 "every profile; unset it, so that nothing of one goes to another",

@@ -136,7 +136,7 @@ def _make_jobs(context: typer.Context, files: Sequence[str], given: Mapping[str,
         if isinstance(settings, SettingsError) and not several:
             raise settings
     set_up(context.obj, *several)
-    warn_of_variables(context, *several)
+    warn_of_variables(*several)
     log_start(context)
     return [
         Job(file=file, profile=profile, settings=loaded[profile])

@@ -46,7 +46,7 @@ def _unknown_variables(survey: Survey) -> Iterator[Finding]:
 
 
 def _beaten_profile(survey: Survey, settings: Settings) -> Iterator[Finding]:
-    for name in beats_profile(settings, survey.config, survey.environ):
+    for name in beats_profile(settings, survey.environ):
         found = f"{name} of the environment beats profile {settings.profile}"
         yield warning("settings", found, "unset it: it counts for every profile")
 
