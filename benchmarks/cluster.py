@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 
 from batch_issuer.acceptance import Accepted, IssueOptions, accept
 from batch_issuer.assembly import Services, open_api, open_services
-from batch_issuer.cluster import open_engine
 from batch_issuer.clock import Clock
+from batch_issuer.cluster import open_engine
 from batch_issuer.engine import Engine
 from batch_issuer.gateway import sending_access
 from batch_issuer.reporting import report
@@ -126,7 +126,7 @@ async def _issue(settings: Settings, file: Path, rows: int, workers: int, server
 
 @asynccontextmanager
 async def _open(settings: Settings, workers: int) -> AsyncIterator[tuple[Services, Watched]]:
-    async with open_engine(settings) as engine:
+    async with open_engine(Site(settings)) as engine:
         while engine.workers < workers:  # noqa: ASYNC110 - Dask tells nobody of it
             await asyncio.sleep(0.1)
         watched = Watched(engine)

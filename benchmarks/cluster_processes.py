@@ -45,8 +45,9 @@ class CountingServer(PostgresServer):
         """Return what was counted in a database, what took longest first."""
         with psycopg.connect(url, autocommit=True) as connection:
             found = connection.execute(
-                "select query, calls, (total_exec_time + total_plan_time) / 1000, rows from pg_stat_statements "
-                "where dbid = (select oid from pg_database where datname = current_database()) order by 3 desc"
+                "select query, calls, (total_exec_time + total_plan_time) / 1000, rows "
+                "from pg_stat_statements join pg_database on oid = dbid "
+                "where datname = current_database() order by 3 desc"
             ).fetchall()
         return [
             Statement(text=" ".join(text.split()), calls=calls, seconds=seconds, rows=rows)

@@ -106,7 +106,7 @@ class StageTime:
 def predict(costs: Costs, cluster: Cluster, load: Load) -> list[StageTime]:
     """Say how long each stage of a load takes."""
     millions, requests = load.rows / _MILLION, load.requests
-    stages = [
+    return [
         _stage("copy the input", cluster, client=costs.copy * millions),
         _stage("cut it into parts", cluster, client=costs.cut * millions),
         _stage(
@@ -132,7 +132,6 @@ def predict(costs: Costs, cluster: Cluster, load: Load) -> list[StageTime]:
             database=costs.report_database * millions,
         ),
     ]
-    return stages
 
 
 def _api_seconds(cluster: Cluster, requests: float) -> float:
@@ -141,7 +140,7 @@ def _api_seconds(cluster: Cluster, requests: float) -> float:
     return requests / cluster.keys / cluster.calls_a_minute * _MINUTE / 0.99
 
 
-def _stage(
+def _stage(  # noqa: PLR0913 - one keyword for each resource
     name: str,
     cluster: Cluster,
     *,
