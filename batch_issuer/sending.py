@@ -20,7 +20,7 @@ from batch_issuer.lanes import Round, open_lanes, wait_until_over
 from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
-from batch_issuer.ledger.unsent import unsent_requests
+from batch_issuer.ledger.unsent import learn_how_many, unsent_requests
 from batch_issuer.planning import seconds_between_calls
 from batch_issuer.reporting import REFUSED_ACCESS, interrupted, report, report_reading
 from batch_issuer.reports import Summary
@@ -39,6 +39,8 @@ from batch_issuer.tracking import (
 log = logging.getLogger(__name__)
 
 _UNSENT_AT_ONCE: Final = 100
+_MANY: Final = 1_000
+"""So many requests that a database may not know of yet."""
 
 
 async def send_accepted(
@@ -95,6 +97,8 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
     await lease.write(mark_forgotten, batch.batch, timeline=services.ledger.timeline, at=at)
     stages = await services.ledger.read(count_by_stage, batch.batch)
     unsent = stages.get(Stage.NOT_SENT, 0)
+    if unsent >= _MANY:
+        await services.ledger.write(learn_how_many)
     services.progress.requests_planned(unsent)
     async with _sender(api, batch, inner, lease, unsent=unsent) as send_all:
         while True:
