@@ -33,8 +33,8 @@ def lock_for_all(connection: Connection, lock: Lock) -> None:
 def learn_sizes(connection: Connection, *tables: Table) -> None:
     """Let the database look how much tables hold, after many rows came in.
 
-    PostgreSQL plans queries by what it last saw, and looks again by itself, but only in its own time: meanwhile
-    it sorts all requests of a batch to read the next few. SQLite plans by its indexes alone.
+    PostgreSQL plans queries by what it last saw, and looks again by itself, but only in its own time:
+    meanwhile it sorts all requests of a batch to read the next few. SQLite plans by its indexes alone.
     """
     if connection.dialect.name == _POSTGRESQL:
         names = ", ".join(table.name for table in tables)

@@ -66,7 +66,7 @@ def unsent_requests(
 
 
 def learn_how_many(connection: Connection) -> None:
-    """Let the database look how many requests there are, before the next ones are asked for again and again."""
+    """Let the database look how many requests there are, before the next ones are asked for many times."""
     learn_sizes(connection, tables.requests, tables.request_rows)
 
 
