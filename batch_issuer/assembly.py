@@ -16,6 +16,7 @@ from batch_issuer.metrics import Measurements
 from batch_issuer.processes import Process, this_process
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
+from batch_issuer.site import Site
 from batch_issuer.submission import Lease, LeaseTerms, Pace, Route, hold_lease
 from batch_issuer.tracking import View
 
@@ -65,14 +66,20 @@ class Services:
     """Does the heavy work elsewhere, where there is one."""
     sizes: Sizes = field(default_factory=Sizes)
     """How large the pieces of that work are."""
+    site: Site
+    """The settings, for whoever does it."""
 
     def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
         """Hold the lease of a batch, or of what else only one process may do at a time.
 
         Raises BatchInUse where another process holds it.
         """
-        terms = LeaseTerms.for_requests(timeout=self.settings.timeout, settle=self.settings.settle)
-        return hold_lease(self.ledger, name, terms=terms, process=self.process, clock=self.clock)
+        return hold_lease(self.ledger, name, terms=self.terms, process=self.process, clock=self.clock)
+
+    @property
+    def terms(self) -> LeaseTerms:
+        """Return how long a lease runs that requests are sent under."""
+        return LeaseTerms.for_requests(timeout=self.settings.timeout, settle=self.settings.settle)
 
     def batch_folder(self, batch: str) -> Path:
         """Return the folder of a batch's files."""
@@ -125,6 +132,7 @@ async def open_services(  # noqa: PLR0913 - one keyword for each thing that a ca
     process: Process | None = None,
     measurements: Measurements | None = None,
     engine: Engine | None = None,
+    site: Site | None = None,
 ) -> AsyncIterator[Services]:
     """Open the ledger and its journal, and close them in the other order."""
     async with open_ledger(settings.ledger_url, clock) as ledger, open_journal(ledger) as journal:
@@ -139,6 +147,7 @@ async def open_services(  # noqa: PLR0913 - one keyword for each thing that a ca
             process=process or this_process(),
             measurements=measurements or Measurements(),
             engine=engine,
+            site=site or Site(settings, clock=clock),
         )
 
 

@@ -22,6 +22,7 @@ FIELDS: Final = (
     "code",
     "seconds",
     "count",
+    "lane",
     "channel",
     "upload",
     "kind",

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from batch_issuer.acceptance import Accepted
@@ -14,6 +15,7 @@ from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Access, Answer, InnerCall
+from batch_issuer.lanes import Round, open_lanes, wait_until_over
 from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
@@ -87,35 +89,55 @@ async def _send(
 async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop | None:
     """Send what is not sent, look up what is in doubt, and again, until nothing more can be sent."""
     services, at = api.services, api.services.clock.timestamp()
+    if not await wait_until_over(services, lease, batch.batch):
+        return None
     await lease.write(mark_interrupted, batch.batch, at)
     await lease.write(mark_forgotten, batch.batch, timeline=services.ledger.timeline, at=at)
     stages = await services.ledger.read(count_by_stage, batch.batch)
-    services.progress.requests_planned(stages.get(Stage.NOT_SENT, 0))
-    submitter = Submitter(
-        api.route(inner, lease, batch=batch.batch, org_id=batch.org_id),
-        stopping=services.stopping,
-        on_rest=lambda _: services.progress.request_at_rest(),
-    )
-    while True:
-        async with aclosing(_unsent(services.ledger, batch.batch)) as unsent:
-            with services.measurements.sending(
-                seconds_between_calls=seconds_between_calls(services.settings.rate),
-                uptime=services.clock.uptime,
-            ):
-                stop = await submitter.submit_all(unsent)
-        if stop is not None or services.stopping.is_set():
-            return stop
-        resolved = await resolve_doubts(
-            api.view(),
-            services.ledger,
-            lease.key,
-            first_day_of(batch.created_at),
-            wait=settle_after(services.settings),
+    unsent = stages.get(Stage.NOT_SENT, 0)
+    services.progress.requests_planned(unsent)
+    async with _sender(api, batch, inner, lease, unsent=unsent) as send_all:
+        while True:
+            sent = await send_all()
+            if sent.stop is not None or services.stopping.is_set():
+                return sent.stop
+            resolved = await resolve_doubts(
+                api.view(),
+                services.ledger,
+                lease.key,
+                first_day_of(batch.created_at),
+                wait=settle_after(services.settings),
+            )
+            if resolved.failure is not None:
+                return _unresolved(resolved.failure)
+            if not (resolved.may_send_again or sent.is_anything_left):
+                return None
+
+
+@asynccontextmanager
+async def _sender(
+    api: Api, batch: Batch, inner: InnerCall, lease: Lease, *, unsent: int
+) -> AsyncIterator[Callable[[], Awaitable[Round]]]:
+    """Choose who sends: this process, or lanes where the engine has them driven."""
+    services = api.services
+    if services.engine is None:
+        route = api.route(inner, lease, batch=batch.batch, org_id=batch.org_id)
+        submitter = Submitter(
+            route, stopping=services.stopping, on_rest=lambda _: services.progress.request_at_rest()
         )
-        if resolved.failure is not None:
-            return _unresolved(resolved.failure)
-        if not resolved.may_send_again:
-            return None
+        yield partial(_send_here, services, batch, submitter)
+    else:
+        async with open_lanes(services, services.engine, batch, lease, unsent=unsent) as lanes:
+            yield lanes.send_all
+
+
+async def _send_here(services: Services, batch: Batch, submitter: Submitter) -> Round:
+    async with aclosing(_unsent(services.ledger, batch.batch)) as unsent:
+        with services.measurements.sending(
+            seconds_between_calls=seconds_between_calls(services.settings.rate),
+            uptime=services.clock.uptime,
+        ):
+            return Round(stop=await submitter.submit_all(unsent))
 
 
 def settle_after(settings: Settings) -> timedelta:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from batch_issuer.addresses import password_of, without_password
+from batch_issuer.clock import Clock
 from batch_issuer.errors import SettingsError
 from batch_issuer.settings import Settings, load_settings, secret_names
 
@@ -12,8 +13,12 @@ from batch_issuer.settings import Settings, load_settings, secret_names
 class Site:
     """Settings that may be sent to another process: all but the secrets, which that one reads for itself."""
 
-    def __init__(self, settings: Settings, *, config: Path | None = None) -> None:
+    clock: Clock
+    """The time here: elsewhere that machine's own."""
+
+    def __init__(self, settings: Settings, *, config: Path | None = None, clock: Clock | None = None) -> None:
         """Take the settings of this process, and the file that they were read from."""
+        self.clock = clock or Clock()
         self._settings: Settings | None = settings
         self._config = config
         self._ledger = without_password(settings.ledger_url)
@@ -43,6 +48,7 @@ class Site:
 def _elsewhere(config: Path | None, ledger: str, shared: Mapping[str, Any]) -> Site:
     """Make a site that has not read its secrets yet: whoever only passes work on has none."""
     site = Site.__new__(Site)
+    site.clock = Clock()
     site._settings, site._config, site._ledger, site._shared = None, config, ledger, shared  # noqa: SLF001 - its maker
     return site
 

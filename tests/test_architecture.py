@@ -23,7 +23,7 @@ LEVELS = (
     {"assembly"},
     {"recording", "preflight", "notices", "accounts"},
     {"spread"},
-    {"acceptance", "retrying"},
+    {"acceptance", "retrying", "lanes"},
     {"reporting"},
     {"sending"},
     {"pipeline", "dry_run", "housekeeping", "diagnosis"},

@@ -48,12 +48,20 @@ class Holder:
 
 def take_lease(connection: Connection, key: LeaseKey, claim: Claim) -> Holder | None:
     """Take a lease that nobody holds, that ran out, or whose owner is provably dead; else tell who has it."""
-    nobody = upsert(connection, tables.leases).values(name=key.name).on_conflict_do_nothing()
-    connection.execute(nobody)
-    holder = find_holder(connection, key, claim)
+    holder = lock_lease(connection, key, claim)
     if holder is None:
         _write(connection, key, claim, previous=None)
     return holder
+
+
+def lock_lease(connection: Connection, key: LeaseKey, claim: Claim) -> Holder | None:
+    """Keep a lease, also one that nobody ever had, from changing until this transaction ends.
+
+    Returns who else holds it.
+    """
+    nobody = upsert(connection, tables.leases).values(name=key.name).on_conflict_do_nothing()
+    connection.execute(nobody)
+    return find_holder(connection, key, claim)
 
 
 def renew_lease(connection: Connection, key: LeaseKey, claim: Claim) -> bool:
@@ -74,9 +82,14 @@ _owner = Prepared(
 
 def check_lease(connection: Connection, key: LeaseKey) -> None:
     """Raise BatchTakenOver where a lease is another's by now; else it is ours till the transaction ends."""
-    rows = _owner.fetch(connection, {"name_": key.name})
-    if [row.owner for row in rows] != [key.owner]:
+    if not holds_lease(connection, key):
         raise BatchTakenOver(key.name)
+
+
+def holds_lease(connection: Connection, key: LeaseKey) -> bool:
+    """Tell whether a lease is still ours; if so, it is till the transaction ends."""
+    rows = _owner.fetch(connection, {"name_": key.name})
+    return [row.owner for row in rows] == [key.owner]
 
 
 def find_holder(connection: Connection, key: LeaseKey, claim: Claim) -> Holder | None:
@@ -85,10 +98,23 @@ def find_holder(connection: Connection, key: LeaseKey, claim: Claim) -> Holder |
     row = connection.execute(query).mappings().one_or_none()
     if row is None or row["owner"] in {"", key.owner}:
         return None
+    return _holder(row, claim, connection)
+
+
+def look_at_leases(connection: Connection, words: str, claim: Claim) -> dict[str, Holder | None]:
+    """Tell who holds the leases whose names begin with some words, or held them and is over.
+
+    Nothing is kept from changing.
+    """
+    query = select(tables.leases).where(_known.name.startswith(words, autoescape=True), _known.owner != "")
+    rows = connection.execute(query).mappings().all()
+    return {row["name"]: _holder(row, claim, connection) for row in rows}
+
+
+def _holder(row: RowMapping, claim: Claim, connection: Connection) -> Holder | None:
     holder = Holder(process=_process(row), left=_left(row, claim, connection))
-    if holder.left <= timedelta(0) or is_provably_gone(holder.process):
-        return None
-    return holder
+    is_over = holder.left <= timedelta(0) or is_provably_gone(holder.process)
+    return None if is_over else holder
 
 
 def find_worker(connection: Connection, name: str, now: datetime) -> Process | None:

@@ -1,9 +1,9 @@
-"""Queries on what is staged of a batch that is recorded in parts, and on the round that may write it.
+"""Queries on what is staged of a batch that is recorded in parts, and on the draft that may write it.
 
-A round is one pass over a file: its rows are checked, or planned, once more in the next one. Work on a round
-may come late or twice, as whoever does it may be taken for dead and wake up. So it is named by a lease that
-nobody renews: whoever begins the next round has it, and no work of an earlier one writes any more. Of one
-round each piece of work gives the same whenever it is done, or keeps to what was written first.
+A draft is one pass over a file; where its rows have to be checked or planned once more, that is the next one.
+Work on a draft may come late or twice, as whoever does it may be taken for dead and wake up. So a draft is
+named by a lease that nobody renews: the next one takes it, and no work on an earlier one writes any more. Of
+one draft each piece of work gives the same whenever it is done, or keeps to what was written first.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,15 +17,17 @@ from sqlalchemy import Column, Connection, Function, and_, delete, exists, func,
 from batch_issuer.batch.holding import HeldRows
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
+from batch_issuer.errors import BatchTakenOver
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.batches import BatchStage
 from batch_issuer.ledger.dialects import upsert
-from batch_issuer.ledger.leases import LeaseKey, check_lease
+from batch_issuer.ledger.leases import LeaseKey, holds_lease
 from batch_issuer.ledger.packing import pack_customers, pack_rows, unpack_customers, unpack_rows
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_DRAFT: Final = "draft "
 _CUSTOMER: Final = 8
 _ROW: Final = 4
 _PLACE: Final = 4
@@ -51,32 +53,33 @@ class LeftOut:
     held: HeldRows
 
 
-def begin_round(connection: Connection, batch: BatchId, owner: str) -> LeaseKey:
-    """Begin a round: nobody writes for an earlier one from now on."""
-    key = LeaseKey(name=_round_of(batch), owner=owner)
+def begin_draft(connection: Connection, batch: BatchId, owner: str) -> LeaseKey:
+    """Begin a draft: nobody writes for an earlier one from now on."""
+    key = LeaseKey(name=_draft_of(batch), owner=owner)
     connection.execute(upsert(connection, tables.leases).values(name=key.name).on_conflict_do_nothing())
     connection.execute(update(tables.leases).where(_leases.name == key.name).values(owner=owner))
     return key
 
 
-def end_rounds(connection: Connection, batch: BatchId) -> None:
-    """Let nobody write for a round of a batch any more."""
-    connection.execute(delete(tables.leases).where(_leases.name == _round_of(batch)))
+def end_drafts(connection: Connection, batch: BatchId) -> None:
+    """Let nobody write for a draft of a batch any more."""
+    connection.execute(delete(tables.leases).where(_leases.name == _draft_of(batch)))
 
 
-def _round_of(batch: BatchId) -> str:
-    return f"round {batch}"
+def _draft_of(batch: BatchId) -> str:
+    return f"{_DRAFT}{batch}"
 
 
-def in_round(
+def for_draft(
     connection: Connection,
     key: LeaseKey,
     query: Callable[Concatenate[Connection, P], T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run a query that only a round may run. Raises BatchTakenOver where another one has begun."""
-    check_lease(connection, key)
+    """Run a query that only a draft may run. Raises BatchTakenOver where another one has begun."""
+    if not holds_lease(connection, key):
+        raise BatchTakenOver(key.name.removeprefix(_DRAFT))
     return query(connection, *args, **kwargs)
 
 

@@ -153,9 +153,20 @@ def _apply_answered(connection: Connection, steps: Sequence[Answered]) -> None:
     _apply_said(connection, [(step.said, facts) for step, facts in told if step.said is not None])
     for step, facts in told:
         if step.halves is not None and _answered.run(connection, [facts]):
-            replace_request(connection, BatchId(step.lease.name), step.request_id, step.halves)
+            _replace_by_halves(connection, step.request_id, step.halves)
     _answered.run(connection, [facts for step, facts in told if step.said is None and step.halves is None])
     _attempt.run(connection, [facts for _, facts in told])
+
+
+def _replace_by_halves(
+    connection: Connection, request_id: RequestId, halves: tuple[IssueRequest, IssueRequest]
+) -> None:
+    """Let halves take the rows of a request over; whoever had claimed it has claimed them."""
+    query = select(_known.batch, _known.owner, _known.claimed_in).where(_known.request_id == request_id)
+    whole = connection.execute(query).one()
+    replace_request(connection, BatchId(whole.batch), request_id, halves)
+    claimed = {"owner": whole.owner, "claimed_in": whole.claimed_in}
+    connection.execute(update(tables.requests).where(_known.origin == request_id).values(claimed))
 
 
 def _apply_said(connection: Connection, told: Sequence[tuple[Said, Values]]) -> None:
@@ -190,7 +201,7 @@ _missing = Prepared(
     lambda _: (
         update(tables.requests)
         .where(_known.request_id == bindparam("id"), _known.stage == Stage.IN_DOUBT)
-        .values(stage=Stage.NOT_SENT, updated_at=bindparam("at"))
+        .values(stage=Stage.NOT_SENT, owner="", updated_at=bindparam("at"))
     )
 )
 
@@ -199,12 +210,17 @@ def _apply_missing(connection: Connection, steps: Sequence[Missing]) -> None:
     _missing.run(connection, [{"id": step.request_id, "at": step.at} for step in steps])
 
 
-def mark_interrupted(connection: Connection, batch: BatchId, at: str) -> None:
+def mark_interrupted(connection: Connection, batch: BatchId, at: str, *, owner: str | None = None) -> None:
     """Put requests in doubt that were marked for sending when their process ended.
 
-    Only for the holder of the batch's lease: for anybody else they are under way.
+    Only for the holder of the batch's lease, or for those of an owner whose own lease is over: for anybody
+    else they are under way.
     """
     was_sent = and_(_known.batch == batch, _known.stage == Stage.SENDING)
+    if owner is not None:
+        was_sent = and_(was_sent, _known.owner == owner)
+    # locked before their attempts are noted: in this order answers that come late are written, too
+    connection.execute(select(_known.request_id).where(was_sent).with_for_update()).all()
     sent = select(_known.request_id, _known.attempts, _known.updated_at).where(was_sent)
     attempts = upsert(connection, tables.attempts).from_select(["request_id", "attempt", "sent_at"], sent)
     # earlier versions noted an attempt before it was made

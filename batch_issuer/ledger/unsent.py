@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
@@ -24,9 +24,11 @@ class Unsent:
     request: IssueRequest
     attempts: int = 0
     doubts: int = 0
+    spent: int = 0
+    """Those of the attempts that count for whoever sends it now."""
 
 
-_planned = select(
+PLANNED: Final = select(
     _known.request_id,
     _known.chunk,
     _known.badge_meta_id,
@@ -38,11 +40,12 @@ _planned = select(
     tables.request_rows.c.customers,
     tables.request_rows.c.rows,
 ).join(tables.request_rows, _known.request_id == tables.request_rows.c.request_id)
+"""All that makes a request again."""
 
 
 _unsent = Prepared(
     lambda _: (
-        _planned.add_columns(_known.attempts, _known.doubts)
+        PLANNED.add_columns(_known.attempts, _known.doubts)
         .where(_known.batch == bindparam("batch_"), _known.stage == Stage.NOT_SENT)
         .where(tuple_(*PLACE) > tuple_(bindparam("chunk_"), bindparam("halvings_"), bindparam("generation_")))
         .order_by(*PLACE)
@@ -58,18 +61,19 @@ def unsent_requests(
     chunk, halvings, generation = after
     place = {"chunk_": chunk, "halvings_": halvings, "generation_": generation}
     found = _unsent.fetch(connection, {"batch_": batch, "limit_": limit, **place})
-    return [Unsent(request=_issue_request(row), attempts=row.attempts, doubts=row.doubts) for row in found]
+    return [Unsent(request=issue_request(row), attempts=row.attempts, doubts=row.doubts) for row in found]
 
 
 def load_requests(
     connection: Connection, batch: BatchId, request_ids: Sequence[RequestId]
 ) -> list[IssueRequest]:
     """Return requests with their rows, as they were planned."""
-    query = _planned.where(_known.batch == batch, _known.request_id.in_(request_ids)).order_by(*PLACE)
-    return [_issue_request(row) for row in connection.execute(query)]
+    query = PLANNED.where(_known.batch == batch, _known.request_id.in_(request_ids)).order_by(*PLACE)
+    return [issue_request(row) for row in connection.execute(query)]
 
 
-def _issue_request(row: Row[*tuple[Any, ...]]) -> IssueRequest:
+def issue_request(row: Row[*tuple[Any, ...]]) -> IssueRequest:
+    """Make a request of what PLANNED selects."""
     return IssueRequest(
         request_id=RequestId(row.request_id),
         chunk=row.chunk,

@@ -16,6 +16,7 @@ from batch_issuer.errors import BatchInUse, BatchTakenOver, LedgerUnavailable
 from batch_issuer.ledger import Ledger, Query
 from batch_issuer.ledger.leases import (
     Claim,
+    Holder,
     LeaseKey,
     check_lease,
     release_lease,
@@ -96,7 +97,7 @@ class Lease:
     async def take(self) -> None:
         """Take the lease. Raises BatchInUse where another process holds it, and LedgerUnavailable."""
         started = self.claim.uptime()
-        holder = await self._ledger.write(take_lease, self.key, self.claim)
+        holder = await self._ledger.write(self._take)
         if holder is not None:
             who = f"process {holder.process.pid} on {holder.process.host}"
             raise BatchInUse(
@@ -106,6 +107,9 @@ class Lease:
                 is_known_to_run=is_near(holder.process, self.claim.process),
             )
         self._until = started + self._terms.seconds
+
+    def _take(self, connection: Connection) -> Holder | None:
+        return take_lease(connection, self.key, self.claim)
 
     async def renew(self) -> None:
         """Prolong the lease. Raises BatchTakenOver where another process has it, and LedgerUnavailable."""
@@ -129,9 +133,12 @@ class Lease:
     async def release(self) -> None:
         """Give the lease back; where that is not possible it runs out."""
         try:
-            await see_through(self._ledger.write(release_lease, self.key))
+            await see_through(self._ledger.write(self._give_back))
         except LedgerUnavailable:
             log.warning("a lease could not be given back", extra={"batch": self.key.name})
+
+    def _give_back(self, connection: Connection) -> None:
+        release_lease(connection, self.key)
 
 
 @asynccontextmanager
@@ -143,14 +150,30 @@ async def hold_lease(
     Raises BatchInUse where another process holds it. One whose owner is provably dead, or that ran out,
     is taken over.
     """
-    claim = Claim(
-        process=process, length=timedelta(seconds=terms.seconds), now=ledger.now, uptime=clock.uptime
-    )
-    lease = Lease(ledger, LeaseKey(name=name, owner=secrets.token_hex(16)), claim, terms)
-    await lease.take()
-    keeping = asyncio.create_task(lease.keep(clock), name=f"lease {name}")
-    try:
+    claim = claim_for(ledger, terms=terms, process=process, clock=clock)
+    lease = Lease(ledger, new_key(name), claim, terms)
+    async with hold(lease, clock):
         yield lease
+
+
+def claim_for(ledger: Ledger | Records, *, terms: LeaseTerms, process: Process, clock: Clock) -> Claim:
+    """Return with what a process claims a lease of some terms."""
+    length = timedelta(seconds=terms.seconds)
+    return Claim(process=process, length=length, now=ledger.now, uptime=clock.uptime)
+
+
+def new_key(name: str) -> LeaseKey:
+    """Return the key of a holding that there was not before."""
+    return LeaseKey(name=name, owner=secrets.token_hex(16))
+
+
+@asynccontextmanager
+async def hold(lease: Lease, clock: Clock) -> AsyncIterator[None]:
+    """Take a lease, renew it while it is used, and give it back. Raises BatchInUse."""
+    await lease.take()
+    keeping = asyncio.create_task(lease.keep(clock), name=f"lease {lease.key.name}")
+    try:
+        yield
     finally:
         keeping.cancel()
         await asyncio.wait({keeping})

@@ -90,6 +90,11 @@ class Submitter:
         self._stop: Stop | None = None
         self._spent: dict[RequestId, int] = {}  # attempts of requests that came to rest undecided
 
+    @property
+    def stop(self) -> Stop | None:
+        """Why nothing more is started, as soon as that is known."""
+        return self._stop
+
     async def submit_all(self, unsent: AsyncIterator[Unsent]) -> Stop | None:
         """Start each request in turn, and return why it stopped early, if it did.
 
@@ -109,7 +114,7 @@ class Submitter:
         async for found in unsent:
             if self._stopping.is_set():
                 break
-            if self._spent.get(found.request.request_id, 0) >= self._route.max_attempts:
+            if self._spent_on(found) >= self._route.max_attempts:
                 continue
             task = under_way.create_task(self._send(found), name=f"send {found.request.request_id}")
             task.add_done_callback(lambda _: places.release())
@@ -130,7 +135,7 @@ class Submitter:
     async def _attempt_until_rest(self, unsent: Unsent) -> Stage:
         request = unsent.request
         renewed = False
-        attempts = self._spent.get(request.request_id, 0)
+        attempts = self._spent_on(unsent)
         earlier = unsent.attempts - attempts
         while True:
             await self._route.pace.wait(self._stopping)
@@ -155,6 +160,9 @@ class Submitter:
                 self._count(request.request_id, attempts, step.stage)
                 return step.stage
             await pause(step.again_after, self._route.clock, self._stopping)
+
+    def _spent_on(self, unsent: Unsent) -> int:
+        return self._spent.get(unsent.request.request_id, unsent.spent)
 
     def _count(self, request_id: RequestId, attempts: int, stage: Stage) -> None:
         """Remember the attempts of a request that this run may send again."""

@@ -92,7 +92,7 @@ def without_place(batch: Batch) -> Batch:
 def staged(connection: Connection) -> list[int]:
     """Count what is staged, and rounds that have not ended."""
     counts = [select(func.count()).select_from(table) for table in (tables.staged_parts, tables.staged_units)]
-    rounds = select(func.count()).where(tables.leases.c.name.like("round %"))
+    rounds = select(func.count()).where(tables.leases.c.name.like("draft %"))
     return [connection.execute(count).scalar_one() for count in (*counts, rounds)]
 
 

@@ -83,7 +83,7 @@ REPEATED = [(str(n % 7 + 1), BADGES[n % 2], "", "", "a\nb" * (n % 3)) for n in r
 OTHERS = [(str(n), BADGES[0], "", "", "") for n in range(3, 12)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     rows=files,
     earlier=st.none() | files,
