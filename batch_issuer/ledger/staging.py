@@ -8,11 +8,11 @@ one draft each piece of work gives the same whenever it is done, or keeps to wha
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 import orjson
-from sqlalchemy import Column, Connection, Function, and_, delete, exists, func, select, update
+from sqlalchemy import Column, Connection, Executable, Function, and_, delete, exists, func, select, update
 
 from batch_issuer.batch.holding import HeldRows
 from batch_issuer.batch.ids import BatchId, RequestId
@@ -94,7 +94,7 @@ def insert_part(
 def read_part(connection: Connection, batch: BatchId, part: int, cut: Cut) -> tuple[CustomerIds, RowNumbers]:
     """Return the customers and row numbers of some staged rows of a part."""
     query = select(_piece(_parts.customers, cut, _CUSTOMER), _piece(_parts.rows, cut, _ROW))
-    found = connection.execute(query.where(_parts.batch == batch, _parts.part == part)).one()
+    found = _only(connection, batch, query.where(_parts.batch == batch, _parts.part == part))
     return unpack_customers(found[0]), unpack_rows(found[1])
 
 
@@ -129,7 +129,7 @@ def read_duplicates(
 ) -> tuple[RowNumbers, RowNumbers]:
     """Return some duplicates of a unit, and what they repeat."""
     query = select(_piece(_units.duplicates, cut, _ROW), _piece(_units.repeated, cut, _ROW))
-    found = connection.execute(query.where(_units.batch == batch, _units.unit == unit)).one()
+    found = _only(connection, batch, query.where(_units.batch == batch, _units.unit == unit))
     return unpack_rows(found[0]), unpack_rows(found[1])
 
 
@@ -141,9 +141,9 @@ def read_held(connection: Connection, batch: BatchId, unit: int, cut: Cut) -> He
         _piece(_units.holders, cut, _PLACE),
         _units.holder_ids,
     )
-    rows, customers, holders, ids = connection.execute(
-        query.where(_units.batch == batch, _units.unit == unit)
-    ).one()
+    rows, customers, holders, ids = _only(
+        connection, batch, query.where(_units.batch == batch, _units.unit == unit)
+    )
     return HeldRows(
         rows=unpack_rows(rows),
         customers=unpack_customers(customers),
@@ -157,8 +157,16 @@ def read_left_rows(
 ) -> RowNumbers:
     """Return the numbers of some rows that are left out of a unit, duplicates first."""
     query = select(_piece(_units.duplicates, duplicates, _ROW), _piece(_units.held, held, _ROW))
-    found = connection.execute(query.where(_units.batch == batch, _units.unit == unit)).one()
+    found = _only(connection, batch, query.where(_units.batch == batch, _units.unit == unit))
     return np.concatenate([unpack_rows(found[0]), unpack_rows(found[1])])
+
+
+def _only(connection: Connection, batch: BatchId, query: Executable) -> Any:  # noqa: ANN401 - what the query names
+    """Return what is staged; where it is not, it was forgotten, as the draft is over."""
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        raise BatchTakenOver(batch)
+    return found
 
 
 def _piece(column: Column[bytes], cut: Cut, size: int) -> Function[bytes]:

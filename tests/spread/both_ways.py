@@ -96,7 +96,7 @@ def staged(connection: Connection) -> list[int]:
     return [connection.execute(count).scalar_one() for count in (*counts, rounds)]
 
 
-async def outcome_of(services: Services, file: Path, **options: Any) -> object:
+async def outcome_of(services: Services, file: Path, **options: Any) -> tuple[Any, ...]:
     """Accept a file; return all that is known of it then, or the line that refuses it."""
     try:
         accepted = await accept_file(services, file, **options)
