@@ -67,7 +67,8 @@ def _requests(ledger: Ledger, job: RequestsJob) -> Iterator[IssueRequest]:
     by_group = by_group[is_kept[by_group]][job.rows.start : job.rows.start + job.rows.count]
     customers, rows, codes = table.customers[by_group], table.rows[by_group], table.codes[by_group]
     borders = np.searchsorted(codes, np.arange(len(job.groups) + 1)).tolist()
-    for at, group in enumerate(table.groups):
+    # in order of their ids: what lies together in the indexes is written together
+    for at in np.argsort(job.before, kind="stable").tolist():
         here = slice(borders[at], borders[at + 1])
         numbers = Numbers(
             org_id=job.org_id,
@@ -75,7 +76,7 @@ def _requests(ledger: Ledger, job: RequestsJob) -> Iterator[IssueRequest]:
             before=int(job.before[at]),
             chunk_size=job.chunk_size,
         )
-        yield from cut(group, customers[here], rows[here], numbers)
+        yield from cut(table.groups[at], customers[here], rows[here], numbers)
 
 
 def _is_kept(rows: RowNumbers, left: Sequence[RowNumbers]) -> "np.typing.NDArray[np.bool_]":

@@ -42,9 +42,7 @@ def issuing(file: Path, engine: Engine | None, **options: Any) -> Callable[[Serv
 
 async def issue_in(folder: Path, engine: Engine | None) -> tuple[dict[str, int], dict[str, bytes], World]:
     async with open_world(folder, SCENARIO, concurrency=1) as world:
-        earlier = world.write(
-            "customer_id,badge_meta_id,owner_type,reference_id\n3,%s,Loyalty,r0\n" % BADGES[2]
-        )
+        earlier = world.write(f"{HEADER}\n3,{BADGES[2]},Loyalty,r0\n", "earlier.csv")
         await world.run(issuing(earlier, None))
         await world.time.sleep(1)
         summary = await world.run(issuing(world.write(FILE, "large.csv"), engine, file_name="customers.csv"))
