@@ -8,9 +8,8 @@ from batch_issuer.assembly import Services
 from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.engine import Engine
 from batch_issuer.errors import Interrupted
-from batch_issuer.intake import Figures, RowCount, Source
+from batch_issuer.intake import Figures, RowCount, Source, Span
 from batch_issuer.intake.copying import copy_in
-from batch_issuer.intake.spans import Span
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.staging import delete_staged, find_left_behind
 from batch_issuer.spread.client import Client
