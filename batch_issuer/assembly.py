@@ -64,10 +64,10 @@ class Services:
     measurements: Measurements = field(default_factory=Measurements)
     engine: Engine | None = None
     """Does the heavy work elsewhere, where there is one."""
-    sizes: Sizes = field(default_factory=Sizes)
-    """How large the pieces of that work are."""
     site: Site
     """The settings, for whoever does it."""
+    sizes: Sizes = field(default_factory=Sizes)
+    """How large the pieces of that work are."""
 
     def lease(self, name: str) -> AbstractAsyncContextManager[Lease]:
         """Hold the lease of a batch, or of what else only one process may do at a time.

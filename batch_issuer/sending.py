@@ -10,6 +10,7 @@ from typing import Final
 
 from batch_issuer.acceptance import Accepted
 from batch_issuer.assembly import Api, Services, open_api
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.stages import Stage
@@ -57,9 +58,8 @@ async def send(
     try:
         return await _send(services, accepted, access, inner, wait)
     except LedgerUnavailable as exc:
-        raise LedgerUnavailable(
-            f"{exc}; nothing is lost: `batch-issuer resume {accepted.batch.batch}` goes on"
-        ) from exc
+        goes_on = for_profile(f"`batch-issuer resume {accepted.batch.batch}` goes on", accepted.batch.profile)
+        raise LedgerUnavailable(f"{exc}; nothing is lost: {goes_on}") from exc
 
 
 async def _send(
