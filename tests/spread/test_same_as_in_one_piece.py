@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from tests.pipeline.world import BADGES
 from tests.postgresql import Databases
 
 from .both_ways import ALL, TINY, accept_file, open_place, outcome_of, staged
-from .engines import Elsewhere, Forgetful, Twice
+from .engines import Elsewhere, Forgetful, Twice, Watched
 
 HEADER = ("customer_id", "badge_meta_id", "owner_type", "reference_id", "note")
 Row = tuple[str, ...]
@@ -146,6 +148,24 @@ async def test_a_workbook_is_one_part_and_ends_alike(tmp_path: Path, migrated: P
         tmp_path, ledgers_in(tmp_path, migrated), file.read_bytes(), None, Twice(), **how
     )
     assert "--sheet" in found["batch"].warnings[0]
+
+
+async def test_a_parquet_file_is_parted_by_its_row_groups_and_ends_alike(
+    tmp_path: Path, migrated: Path
+) -> None:
+    table = pa.table(
+        {
+            "customer_id": pa.array([*(n % 7 + 1 for n in range(40)), -5], pa.int64()),
+            "badge_meta_id": [BADGES[n % 2] for n in range(41)],
+            "note": [None if n % 3 else "a\nb" for n in range(41)],
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=6)
+    ledgers, watched = ledgers_in(tmp_path, migrated), Watched()
+    how = {"chunk_size": 2, "options": {"on_invalid": "skip"}}
+    content = (tmp_path / "in.parquet").read_bytes()
+    await ends_alike(tmp_path, ledgers, content, None, watched, **how)
+    assert [work.__name__ for work, _ in watched.done].count("check_one_part") == 7
 
 
 @pytest.mark.parametrize(
