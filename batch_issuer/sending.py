@@ -10,6 +10,7 @@ from typing import Final
 
 from batch_issuer.acceptance import Accepted
 from batch_issuer.assembly import Api, Services, open_api
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.stages import Stage
@@ -19,7 +20,7 @@ from batch_issuer.lanes import Round, open_lanes, wait_until_over
 from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
-from batch_issuer.ledger.unsent import unsent_requests
+from batch_issuer.ledger.unsent import learn_how_many, unsent_requests
 from batch_issuer.planning import seconds_between_calls
 from batch_issuer.reporting import REFUSED_ACCESS, interrupted, report, report_reading
 from batch_issuer.reports import Summary
@@ -38,6 +39,8 @@ from batch_issuer.tracking import (
 log = logging.getLogger(__name__)
 
 _UNSENT_AT_ONCE: Final = 100
+_MANY: Final = 1_000
+"""So many requests that a database may not know of yet."""
 
 
 async def send_accepted(
@@ -57,9 +60,8 @@ async def send(
     try:
         return await _send(services, accepted, access, inner, wait)
     except LedgerUnavailable as exc:
-        raise LedgerUnavailable(
-            f"{exc}; nothing is lost: `batch-issuer resume {accepted.batch.batch}` goes on"
-        ) from exc
+        goes_on = for_profile(f"`batch-issuer resume {accepted.batch.batch}` goes on", accepted.batch.profile)
+        raise LedgerUnavailable(f"{exc}; nothing is lost: {goes_on}") from exc
 
 
 async def _send(
@@ -95,6 +97,8 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
     await lease.write(mark_forgotten, batch.batch, timeline=services.ledger.timeline, at=at)
     stages = await services.ledger.read(count_by_stage, batch.batch)
     unsent = stages.get(Stage.NOT_SENT, 0)
+    if unsent >= _MANY:
+        await services.ledger.write(learn_how_many)
     services.progress.requests_planned(unsent)
     async with _sender(api, batch, inner, lease, unsent=unsent) as send_all:
         while True:

@@ -11,6 +11,7 @@ LEVELS = (
     {"batch"},
     {"errors", "clock", "processes", "redaction", "tasks", "notify_settings", "addresses"},
     {"console_settings", "engine_settings", "engine"},
+    {"settings_file"},
     {"settings", "logs"},
     {"site"},
     {"gateway", "ledger"},

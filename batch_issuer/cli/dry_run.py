@@ -53,7 +53,7 @@ class Problems:
 @contextmanager
 def dry_run(
     context: typer.Context,
-    file: Path,
+    file: str,
     settings: Settings,
     options: IssueOptions,
     *,
@@ -84,7 +84,7 @@ def dry_run(
                 warnings = tuple(filter(None, (*tried.warnings, book.warning)))
                 tried = replace(tried, warnings=warnings, badges=book.names)
         except OSError as exc:
-            raise OutputNotWritable(rejects.parent if rejects else file.parent, exc.strerror) from exc
+            raise OutputNotWritable(rejects.parent if rejects else Path(file).parent, exc.strerror) from exc
         finally:
             progress.close()
         yield tried, problems

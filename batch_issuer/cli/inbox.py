@@ -86,9 +86,10 @@ def command(
     A pass first goes on with batches of the folder that did not finish, then takes the files that are
     complete, the oldest first, then asks for the states of earlier batches that still wait.
 
-    Taken are .csv, .tsv, .txt and .xlsx files that lie directly in DIR; hidden files, links, *.part, *.tmp
-    and *.crdownload are not. Files are never changed, deleted or overwritten. One bad file does not keep the
-    others from being taken; refused credentials, or a server that does not answer, do until the next pass.
+    Taken are .csv, .tsv, .txt, .xlsx and .parquet files that lie directly in DIR; hidden files, links,
+    *.part, *.tmp and *.crdownload are not. Files are never changed, deleted or overwritten. One bad file does
+    not keep the others from being taken; refused credentials, or a server that does not answer, do until the
+    next pass.
 
     What holds for all files of DIR may stand in DIR/batch.toml (badge_meta_id, owner_type, reference_id,
     issue_event_date, on_invalid, max_invalid, name, map, delimiter, encoding, check_badges). An option

@@ -30,12 +30,21 @@ class GlobalOptions:
     """What stands before the command."""
 
     config: Path | None = None
+    profiles: tuple[str, ...] = ()
+    """Only `issue` of several files takes more than one."""
     ledger: str | None = None
     output: Path | None = None
     metrics_file: Path | None = None
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that was chosen. Raises UsageError where there are several."""
+        if len(self.profiles) > 1:
+            raise UsageError("--profile can be given once, but to `issue` of several files: once for each")
+        return self.profiles[0] if self.profiles else None
 
 
 def refuse_password(ledger: str | None) -> None:
@@ -52,9 +61,18 @@ def refuse_password(ledger: str | None) -> None:
 
 
 FileArgument = Annotated[
-    Path,
+    str,
     typer.Argument(
-        metavar="FILE", help="Spreadsheet with a header row: CSV, TSV, XLSX; - is standard input."
+        metavar="FILE",
+        help="Spreadsheet with a header row: CSV, TSV, XLSX, Parquet; a URL such as s3://BUCKET/FILE; "
+        "- is standard input.",
+    ),
+]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Spreadsheets with a header row: CSV, TSV, XLSX; - alone is standard input.",
     ),
 ]
 OptionalBatch = Annotated[

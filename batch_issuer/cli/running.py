@@ -28,7 +28,7 @@ from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.notices import told
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
-from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+from batch_issuer.settings import PREFIX, Settings, beats_profile, load_settings, unknown_variables
 from batch_issuer.site import Site
 
 log = logging.getLogger(__name__)
@@ -48,13 +48,30 @@ class Spread:
 def settings_for(context: typer.Context, **options: object) -> Settings:
     """Load the settings for a command, and set the logs up. Raises SettingsError."""
     settings = settings_again(context, **options)
+    warn_of_variables(settings)
+    log_start(context)
+    return settings
+
+
+def log_start(context: typer.Context) -> None:
+    """Log that a command has started."""
+    log.info("command started", extra={"command": _command_of(context)})
+
+
+def warn_of_variables(*several: Settings) -> None:
+    """Warn of variables that are no settings, and of those that count in place of what a profile says."""
     for name in unknown_variables(os.environ):
         known = [PREFIX + field.upper() for field in Settings.model_fields]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
-    log.info("command started", extra={"command": _command_of(context)})
-    return settings
+    for settings in several:
+        for name in beats_profile(settings, os.environ):
+            typer.echo(
+                f"batch-issuer: warning: {name} beats what profile {settings.profile} says, and counts for "
+                "every profile; unset it, so that nothing of one goes to another",
+                err=True,
+            )
 
 
 def _command_of(context: typer.Context) -> str:
@@ -66,7 +83,9 @@ def _command_of(context: typer.Context) -> str:
 def settings_again(context: typer.Context, **options: object) -> Settings:
     """Load the settings anew, for secrets change; warn of nothing. Raises SettingsError."""
     chosen: GlobalOptions = context.obj
+    profile = {} if "profile" in options else {"profile": chosen.profile}
     given = {
+        **profile,
         "ledger": chosen.ledger,
         "output": chosen.output,
         "metrics_file": chosen.metrics_file,
@@ -77,18 +96,23 @@ def settings_again(context: typer.Context, **options: object) -> Settings:
     return settings
 
 
-def set_up(chosen: GlobalOptions, settings: Settings) -> None:
-    """Set the logs up, with these settings' secrets kept out."""
+def set_up(chosen: GlobalOptions, *several: Settings) -> None:
+    """Set the logs up, with the secrets of these settings kept out."""
     set_up_logs(
         log_format=chosen.log_format.value,
         verbosity=chosen.verbosity,
-        redact=Redactor(settings.secrets()),
+        redact=Redactor(secret for settings in several for secret in settings.secrets()),
     )
 
 
 def progress_for(context: typer.Context) -> TerminalProgress:
     """Return progress bars, which show only on a terminal and not with -q."""
-    return TerminalProgress(is_shown=sys.stderr.isatty() and context.obj.verbosity >= 0)
+    return TerminalProgress(is_shown=is_watched(context))
+
+
+def is_watched(context: typer.Context) -> bool:
+    """Tell whether somebody looks who wants to see progress."""
+    return bool(sys.stderr.isatty() and context.obj.verbosity >= 0)
 
 
 def send(
@@ -172,7 +196,7 @@ async def run_once(
     finally:
         if command and settings.metrics_file is not None:
             end = RunEnd(at=clock.now().timestamp(), code=int(code), seconds=clock.uptime() - began)
-            await _leave_metrics(settings.metrics_file, settings, measurements, {command: end})
+            await leave_metrics_of(settings.metrics_file, settings, measurements, {command: end})
     return result
 
 
@@ -183,7 +207,7 @@ def spread_for(context: typer.Context, settings: Settings) -> Spread | None:
     from batch_issuer.cluster import open_engine
 
     chosen: GlobalOptions = context.obj
-    site = Site(settings, config=chosen.config and chosen.config.absolute())
+    site = Site(settings)
     return Spread(
         site=site,
         open=lambda stopping: open_engine(
@@ -192,9 +216,10 @@ def spread_for(context: typer.Context, settings: Settings) -> Spread | None:
     )
 
 
-async def _leave_metrics(
+async def leave_metrics_of(
     path: Path, settings: Settings, measurements: Measurements, ends: Mapping[str, RunEnd]
 ) -> None:
+    """Leave metrics, also where somebody is in a hurry."""
     from batch_issuer.metrics.run_file import leave_metrics
 
     with suppress(asyncio.CancelledError):  # a signal more: the command's own end is what is told

@@ -1,4 +1,4 @@
-"""The file `-`: what comes in on standard input, kept in a temporary file while it is read."""
+"""Files that are on no path: standard input and URLs, kept in a temporary file while they are read."""
 
 import shutil
 import sys
@@ -11,7 +11,8 @@ from typing import IO, Final
 import typer
 
 from batch_issuer.errors import InputRefused, OutputNotWritable
-from batch_issuer.intake.kinds import is_workbook
+from batch_issuer.intake.downloading import FileUrl, download
+from batch_issuer.intake.kinds import FileKind, kind_of
 
 _NAME: Final = "standard input"
 """What messages and reports call it."""
@@ -19,24 +20,34 @@ _PART: Final = 1 << 20
 
 
 @contextmanager
-def input_file(file: Path, *, max_bytes: int) -> Iterator[Path]:
-    """Give the file to read: itself, or for `-` a file with what standard input holds.
+def input_file(file: str | Path, *, max_bytes: int) -> Iterator[Path]:
+    """Give the file to read: itself, for `-` a file with what standard input holds, for a URL a copy.
 
-    Raises InputRefused where that is larger than `max_bytes`, or a workbook, and OutputNotWritable where
-    there is no room for it.
+    Raises InputRefused where it is larger than `max_bytes`, or standard input holds no text, what
+    downloading raises, and OutputNotWritable where there is no room for it.
     """
-    if str(file) != "-":
-        yield file
+    url = FileUrl.parse(str(file))
+    if url is None and str(file) != "-":
+        yield Path(file)
         return
     folder = Path(tempfile.mkdtemp(prefix="batch-issuer-"))
     try:
-        path = folder / _NAME
-        _spool(sys.stdin.buffer, path, max_bytes)
-        if is_workbook(path):
-            raise InputRefused("standard input is read as text; name an Excel workbook as a file")
+        path = folder / (_NAME if url is None else url.name)
+        if url is not None:
+            download(url, path, max_bytes=max_bytes)
+        else:
+            _spool(sys.stdin.buffer, path, max_bytes)
+            if kind_of(path) is not FileKind.TEXT:
+                raise InputRefused("standard input is read as text; name any other kind of file by its path")
         yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def shown_file(file: str) -> str:
+    """Write a file's name for people: of a URL without what may be a secret."""
+    url = FileUrl.parse(file)
+    return url.shown if url else file
 
 
 def _spool(stream: IO[bytes], path: Path, max_bytes: int) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from batch_issuer.reports.files import REPORTS, sync_folder
 
-INPUTS: Final = ("input.csv", "input.xlsx")
+INPUTS: Final = ("input.csv", "input.xlsx", "input.parquet")
 _MARKS: Final = (".sent", ".reports.lock")
 _OURS: Final = frozenset({*REPORTS, *INPUTS, *_MARKS})
 _PART: Final = re.compile(r"\.(.+)\.[0-9]+\.part")

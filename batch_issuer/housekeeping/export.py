@@ -47,6 +47,7 @@ _WORDS: Final = {
     "reports/report.html": "the same to look at, in a browser",
     "input/input.csv": "the copy of the input, as it is",
     "input/input.xlsx": "the copy of the input, as it is",
+    "input/input.parquet": "the copy of the input, as it is",
 }
 
 

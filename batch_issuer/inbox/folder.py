@@ -20,7 +20,7 @@ from batch_issuer.ledger.inbox import knows_lease
 
 MARKER: Final = ".batch_issuer"
 """Holds the folder's id: claims of its files are known by that, whatever path a machine mounts it at."""
-SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt", ".xlsx"})
+SUFFIXES: Final = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".parquet"})
 _UNFINISHED: Final = (".part", ".tmp", ".crdownload", ".filepart")
 """How programs end the names of files that they still write."""
 _NANOSECONDS: Final = 1_000_000_000

@@ -27,7 +27,7 @@ from batch_issuer.inbox.settling import GOES_TO, name_of, not_moved, refuse, set
 from batch_issuer.inbox.work import Work, stopping_alone
 from batch_issuer.intake import SheetOptions
 from batch_issuer.intake.copying import Look
-from batch_issuer.intake.kinds import is_workbook
+from batch_issuer.intake.kinds import FileKind, kind_of
 from batch_issuer.ledger import Batch, BatchStage
 from batch_issuer.ledger.batches import find_batch
 from batch_issuer.ledger.inbox import unmoved_batch_of
@@ -108,9 +108,9 @@ async def _issue(work: Work, claim: Lease, found: Found) -> FileResult | None:
 
 
 def _options_for(work: Work, found: Found) -> IssueOptions:
-    """Return the options that hold for a file; how text is written says nothing of a workbook."""
+    """Return the options that hold for a file; how text is written says nothing of another."""
     options = work.options.issue
-    if is_workbook(work.inbox.path / found.name):
+    if kind_of(work.inbox.path / found.name) is not FileKind.TEXT:
         options = replace(options, sheet=SheetOptions(sheet=options.sheet.sheet))
     return replace(options, inbox_file=work.inbox.file_id(found.name), look=found.look)
 

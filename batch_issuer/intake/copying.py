@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from batch_issuer.errors import InputRefused, OutputNotWritable, StillChanging, UsageError
-from batch_issuer.intake.kinds import is_workbook
+from batch_issuer.intake.kinds import FileKind, kind_of
 
-_TEXT: Final = "input.csv"
-_WORKBOOK: Final = "input.xlsx"
+_COPIES: Final = {kind: f"input.{kind}" for kind in FileKind}
 _PART: Final = 1 << 20
 _INCOMING: Final = ".incoming-"
 
@@ -54,8 +53,8 @@ class Look:
 
 def copy_in(folder: Path) -> Path:
     """Return where a folder has its copy: people open it by its name, so that tells the kind of file."""
-    workbook = folder / _WORKBOOK
-    return workbook if workbook.exists() else folder / _TEXT
+    copies = [folder / name for name in _COPIES.values()]
+    return next((path for path in copies if path.exists()), folder / _COPIES[FileKind.TEXT])
 
 
 def stage_input(file: Path, *, output: Path, max_bytes: int, look: Look | None = None) -> StagedInput:
@@ -72,7 +71,7 @@ def stage_input(file: Path, *, output: Path, max_bytes: int, look: Look | None =
     except OSError as exc:
         raise OutputNotWritable(output, exc.strerror) from exc
     try:
-        digest = _copy(file, folder / (_WORKBOOK if is_workbook(file) else _TEXT), max_bytes)
+        digest = _copy(file, folder / _COPIES[kind_of(file)], max_bytes)
         if look is not None:
             _refuse_changed(file, look)
     except BaseException:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from batch_issuer.intake.dialect import PARSED_CHARS, Dialect
 from batch_issuer.intake.spans import Digest, Span
 
-_READ: Final = 1 << 20
+_READ: Final = 256 << 10
+"""Few enough bytes to stay near the processor while they are looked at several times."""
 _QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 
 

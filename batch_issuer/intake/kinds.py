@@ -1,5 +1,7 @@
 """Tells kinds of spreadsheet files apart and opens each."""
 
+import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,16 @@ _OTHERS: Final = (
 """What people take for a spreadsheet now and then, by how it begins."""
 _PROTECTED: Final = "EncryptedPackage".encode("utf-16-le")
 _PART: Final = 1 << 20
+_PARQUET: Final = (b"PAR1", b"PARE")
+"""How Parquet files begin and end, the latter where all of the file is encrypted."""
+
+
+class FileKind(StrEnum):
+    """The kinds of files that are read, each by the ending that our copies of it have."""
+
+    TEXT = "csv"
+    WORKBOOK = "xlsx"
+    PARQUET = "parquet"
 
 
 def open_sheet(path: Path, options: SheetOptions, limits: Limits, *, name: str) -> Sheet:
@@ -33,18 +45,41 @@ def open_sheet(path: Path, options: SheetOptions, limits: Limits, *, name: str) 
     start = _start_of(path)
     try:
         _refuse_other_kinds(path, start, name)
-        if start == _ZIP:
+        kind = _kind_of(path, start)
+        if kind is FileKind.WORKBOOK:
             return _open_workbook(path, options, limits, name)
         if options.sheet is not None:
-            raise UsageError(f"--sheet is for Excel workbooks; {name} is a text file, which has one sheet")
+            what = "a Parquet" if kind is FileKind.PARQUET else "a text"
+            raise UsageError(f"--sheet is for Excel workbooks; {name} is {what} file, which has one sheet")
+        if kind is FileKind.PARQUET:
+            return _open_parquet(path, options, limits, name)
         return TextSheet(path=path, name=name, dialect=detect_dialect(path, options), limits=limits)
     except OSError as exc:
         raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
 
 
-def is_workbook(path: Path) -> bool:
-    """Tell whether a file is a workbook, or another zip file, by how it begins. Raises UsageError."""
-    return _start_of(path) == _ZIP
+def kind_of(path: Path) -> FileKind:
+    """Tell the kind of a file by how it begins: any zip file is a workbook. Raises UsageError."""
+    try:
+        return _kind_of(path, _start_of(path))
+    except OSError as exc:
+        raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
+
+
+def _kind_of(path: Path, start: bytes) -> FileKind:
+    if start == _ZIP:
+        return FileKind.WORKBOOK
+    return FileKind.PARQUET if start in _PARQUET and _goes_on_as_parquet(path, start) else FileKind.TEXT
+
+
+def _goes_on_as_parquet(path: Path, start: bytes) -> bool:
+    """Tell a Parquet file, or the beginning of one, from text that begins by chance alike."""
+    with path.open("rb") as file:
+        file.seek(len(start))
+        following = file.read(1)
+        is_binary = bool(following) and following not in b"\t\r\n" and following < b" "
+        file.seek(-len(start), os.SEEK_END)
+        return is_binary or file.read() == start
 
 
 def _start_of(path: Path) -> bytes:
@@ -53,6 +88,15 @@ def _start_of(path: Path) -> bytes:
             return file.read(len(_ZIP))
     except OSError as exc:
         raise UsageError(f"the input file {path} can't be read ({exc.strerror})") from exc
+
+
+def _open_parquet(path: Path, options: SheetOptions, limits: Limits, name: str) -> Sheet:
+    if options.encoding is not None or options.delimiter is not None:
+        raise UsageError(f"--encoding and --delimiter are for text files; {name} is a Parquet file")
+    # the library for Parquet is loaded where there is such a file
+    from batch_issuer.intake.parquet.sheet import ParquetSheet  # noqa: PLC0415
+
+    return ParquetSheet(path=path, name=name, limits=limits)
 
 
 def _open_workbook(path: Path, options: SheetOptions, limits: Limits, name: str) -> Sheet:
@@ -65,6 +109,8 @@ def _open_workbook(path: Path, options: SheetOptions, limits: Limits, name: str)
 
 
 def _refuse_other_kinds(path: Path, start: bytes, name: str) -> None:
+    if start == _PARQUET[1] and _kind_of(path, start) is FileKind.PARQUET:
+        raise InputRefused(f"{name} is an encrypted Parquet file; write it without encryption")
     other = next((what for begins, what in _OTHERS if start.startswith(begins)), None)
     if other is not None:
         raise InputRefused(f"{name} is {other}, not a spreadsheet")

@@ -14,7 +14,7 @@ from batch_issuer.batch.problems import InputProblem, Rule
 from batch_issuer.batch.requests import RowNumbers
 from batch_issuer.intake.columns import GROUP_COLUMNS, Columns, unprotect
 from batch_issuer.intake.schema import InputRules
-from batch_issuer.intake.sheets import Block, RawBlock
+from batch_issuer.intake.sheets import Block, ColumnBlock, RawBlock
 from batch_issuer.intake.text_arrays import first_bytes
 
 _LAST_ASCII_BLANK, _LAST_ASCII = 0x20, 0x7F
@@ -61,16 +61,21 @@ def known_cells(block: Block, columns: Columns, rules: InputRules) -> KnownCells
     """Lay out the rows of a block that are not blank."""
     if isinstance(block, RawBlock):
         return _from_rows(block, columns, rules)
-    rows, table = block.rows, block.table
+    rows, table, kept = block.rows, block.table, np.arange(len(block))
     blank = _blank_rows(table, columns.positions["customer_id"])
     if len(blank):
-        kept = np.delete(np.arange(len(rows)), blank)
+        kept = np.delete(kept, blank)
         rows, table = rows[kept], table.take(pa.array(kept)).combine_chunks()
     return KnownCells(
         rows=rows,
         customer_ids=_text_column(table, columns, "customer_id"),
         groups=tuple(_encoded_column(table, columns, name) for name in GROUP_COLUMNS),
-        misread=_surplus_in_columns(rows, table, len(columns.header)),
+        misread=ProblemColumns.joined(
+            [
+                _surplus_in_columns(rows, table, len(columns.header)),
+                *_misleading_columns(block, kept, columns, rules),
+            ]
+        ),
     )
 
 
@@ -130,6 +135,24 @@ def _surplus_in_columns(rows: RowNumbers, table: pa.Table, width: int) -> Proble
         kinds=(ProblemKind("", Rule.SURPLUS_FIELDS),),
         values=surplus.drop_null(),
     )
+
+
+def _misleading_columns(
+    block: ColumnBlock, kept: npt.NDArray[np.intp], columns: Columns, rules: InputRules
+) -> Iterator[ProblemColumns]:
+    """Yield the problems of cells that are not what their text looks like, column by column."""
+    for column, at in columns.positions.items():
+        marked = block.marks.get(at)
+        finding = rules.explain_kind(column, marked.kind) if marked else None
+        if marked is None or finding is None:
+            continue
+        places = kept[marked.rows[kept]]
+        yield ProblemColumns(
+            rows=block.rows[places],
+            codes=np.zeros(len(places), dtype=np.int32),
+            kinds=(ProblemKind(column, *finding),),
+            values=block.column(at).take(pa.array(places)).cast(pa.string()),
+        )
 
 
 def _column(table: pa.Table, at: int) -> pa.Array:

@@ -7,7 +7,7 @@ from typing import Final
 
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake.columns import titles_of
-from batch_issuer.intake.kinds import is_workbook, open_sheet
+from batch_issuer.intake.kinds import FileKind, kind_of, open_sheet
 from batch_issuer.intake.sheets import Limits, Sheet, SheetOptions
 
 _GLANCE_BYTES: Final = 1 << 20
@@ -70,7 +70,7 @@ def sheets_of(sheet: Sheet) -> tuple[str, ...]:
 
 def _glance_at(path: Path, options: SheetOptions, limits: Limits, *, name: str) -> Sheet:
     sheet = open_sheet(path, options, limits, name=name)
-    if not is_workbook(path):
+    if kind_of(path) is not FileKind.WORKBOOK:
         return sheet
     # the library for workbooks is loaded where there is one
     from batch_issuer.intake.workbooks.workbook import Workbook  # noqa: PLC0415

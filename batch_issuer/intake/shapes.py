@@ -160,6 +160,7 @@ def _of_failed_formulas(rule: Rule) -> tuple[Shape, ...]:
 
 
 _DATED: Final = "the spreadsheet made a date of it"
+_OPAQUE: Final = "it holds a list, a record or bytes"
 MISLED: Final = {
     ("customer_id", CellKind.DATE): Finding(Rule.NOT_A_NUMBER, _DATED),
     ("badge_meta_id", CellKind.DATE): Finding(Rule.PATTERN, _DATED),
@@ -168,13 +169,18 @@ MISLED: Final = {
     ("customer_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
     ("badge_meta_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
     ("reference_id", CellKind.ROUNDED): Finding(Rule.DIGITS_LOST),
+    ("customer_id", CellKind.OPAQUE): Finding(Rule.NOT_A_NUMBER, _OPAQUE),
+    ("badge_meta_id", CellKind.OPAQUE): Finding(Rule.PATTERN, _OPAQUE),
+    ("owner_type", CellKind.OPAQUE): Finding(Rule.UNKNOWN_OWNER_TYPE, _OPAQUE),
+    ("reference_id", CellKind.OPAQUE): Finding(Rule.MISSING, _OPAQUE),
+    ("issue_event_date", CellKind.OPAQUE): Finding(Rule.NOT_A_DATE, _OPAQUE),
 }
 """Cells that are refused for what they held, whatever their text looks like."""
-_MARKS: Final = {CellKind.DATE: "#DATE ", CellKind.ROUNDED: "#ROUNDED "}
+_MARKS: Final = {CellKind.DATE: "#DATE ", CellKind.ROUNDED: "#ROUNDED ", CellKind.OPAQUE: "#NO TEXT "}
 
 
 def marked(text: str, column: str, kind: CellKind) -> str:
-    """Write a cell of a workbook as text that is refused for what the cell held, if that is refused."""
+    """Write a cell as text that is refused for what the cell held, if that is refused."""
     return f"{_MARKS[kind]}{text}" if (column, kind) in MISLED else text
 
 
@@ -237,6 +243,7 @@ def shapes_of(column: str, badge_pattern: str) -> tuple[Shape, ...]:
             Shape(anything, None),
         ),
         "issue_event_date": (
+            *_of_marked_cells("issue_event_date"),
             *_of_failed_formulas(Rule.NOT_A_DATE),
             # repaired cells hold an instant in UTC; what could not be read was left as it is
             Shape(each_distinct(lambda cell: not cell or is_instant(cell)), None),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,16 @@ class CellKind(Enum):
     """A date, or a time: what was typed may have been `3-8`."""
     ROUNDED = auto()
     """A number of more digits than the file can keep."""
+    OPAQUE = auto()
+    """A list, a record, bytes: what no cell of a spreadsheet holds."""
+
+
+class Marked(NamedTuple):
+    """Cells of one column whose text alone would mislead."""
+
+    kind: CellKind
+    rows: npt.NDArray[np.bool_]
+    """Which rows of the block hold such a cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,8 @@ class ColumnBlock:
     first: int
     table: pa.Table
     """Its columns are named by their places, counted from 0."""
+    marks: Mapping[int, Marked] = field(default_factory=dict)
+    """The columns (by their place) of which some cells are not what their text looks like."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

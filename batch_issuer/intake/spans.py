@@ -84,6 +84,12 @@ def check_span(path: Path, span: Span) -> None:
             pass
 
 
+def check_whole(path: Path, span: Span) -> None:
+    """Raise UsageError where a file that was not cut is not what it was, or can't be read."""
+    if next(whole(path)) != span:
+        raise altered(path)
+
+
 def whole(path: Path) -> Iterator[Span]:
     """Yield a file that can't be cut as one part. Raises UsageError where it can't be read."""
     try:

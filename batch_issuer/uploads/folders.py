@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import IO, Final
 
 from batch_issuer.errors import InputRefused, OutputNotWritable
-from batch_issuer.intake.kinds import is_workbook
+from batch_issuer.intake.kinds import FileKind, kind_of
 from batch_issuer.reports.files import sync_folder
 
 UPLOADS: Final = ".uploads"
 _INCOMING: Final = "incoming"
-_TEXT: Final = "upload.csv"
-_WORKBOOK: Final = "upload.xlsx"
+_ORIGINALS: Final = {kind: f"upload.{kind}" for kind in FileKind}
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -33,8 +32,8 @@ class UploadFolder:
     @property
     def original(self) -> Path:
         """The file as it came."""
-        workbook = self.path / _WORKBOOK
-        return workbook if workbook.exists() else self.path / _TEXT
+        files = [self.path / name for name in _ORIGINALS.values()]
+        return next((path for path in files if path.exists()), self.path / _ORIGINALS[FileKind.TEXT])
 
     @property
     def corrected(self) -> Path:
@@ -98,13 +97,13 @@ class Incoming:
             os.fsync(self._file.fileno())
             self._file.close()
             incoming = self._folder.path / _INCOMING
-            kind = "xlsx" if is_workbook(incoming) else "csv"
-            incoming.rename(self._folder.path / (_WORKBOOK if kind == "xlsx" else _TEXT))
+            kind = kind_of(incoming)
+            incoming.rename(self._folder.path / _ORIGINALS[kind])
             sync_folder(self._folder.path)
             sync_folder(self._folder.path.parent)
         except OSError as exc:
             raise self._not_written(exc) from exc
-        return kind
+        return kind.value
 
     def discard(self) -> None:
         """Remove what came: it is no upload."""

@@ -16,6 +16,7 @@ _TYPES: Final = {
     "json": "application/json",
     "html": "text/html",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
 }
 _LONGEST_PATH: Final = 200
 _TEXT: Final = frozenset({"csv", "json", "html"})

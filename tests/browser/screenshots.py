@@ -60,7 +60,7 @@ async def bring_and_plan(artist: Artist, maker: Person, *, then_send: bool) -> N
     page = maker.page
     await maker.open("/uploads")
     await artist.draw(maker, "new-batch")
-    await page.get_by_label("Spreadsheet, as CSV or XLSX").set_input_files(
+    await page.get_by_label("Spreadsheet, as CSV, XLSX or Parquet").set_input_files(
         ROOT / "input_templates" / "sample.csv"
     )
     await page.get_by_role("button", name="Upload").click()

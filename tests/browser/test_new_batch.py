@@ -20,7 +20,7 @@ BAD = (
 
 async def choose_file(person: Person, path: Path) -> None:
     await person.open("/uploads")
-    await person.page.get_by_label("Spreadsheet, as CSV or XLSX").set_input_files(path)
+    await person.page.get_by_label("Spreadsheet, as CSV, XLSX or Parquet").set_input_files(path)
     await person.page.get_by_role("button", name="Upload").click()
     await person.page.wait_for_url("**/columns")
 
@@ -127,7 +127,7 @@ async def test_what_is_no_spreadsheet_is_told_on_the_page(enter: Enter, world: W
     maker = await enter(Role.MAKER)
     maker.refusals = {422}
     await maker.open("/uploads")
-    await maker.page.get_by_label("Spreadsheet, as CSV or XLSX").set_input_files(
+    await maker.page.get_by_label("Spreadsheet, as CSV, XLSX or Parquet").set_input_files(
         world.write("%PDF-1.7", "x.csv")
     )
     await press(maker, "Upload")

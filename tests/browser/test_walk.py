@@ -16,7 +16,7 @@ async def send_valid_rows(maker: Person, file: Path) -> None:
     """Bring a file with mistakes, and send what is right."""
     page = maker.page
     await maker.open("/uploads")
-    await page.get_by_label("Spreadsheet, as CSV or XLSX").set_input_files(file)
+    await page.get_by_label("Spreadsheet, as CSV, XLSX or Parquet").set_input_files(file)
     await page.get_by_role("button", name="Upload").click()
     await page.get_by_role("button", name="Check the file").click()
     await page.get_by_label("Send only the valid rows").check()

@@ -228,7 +228,7 @@ def test_a_file_may_come_in_on_standard_input(
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"PK\x03\x04", "standard input is read as text; name an Excel workbook as a file"),
+        (b"PK\x03\x04", "standard input is read as text; name any other kind of file by its path"),
         (b"x" * 101, "standard input is larger than 100 bytes; split it"),
         (b"", "standard input: row 1 is empty"),
         (b"x,y\n1,2\n", "standard input has no column for customer_id"),

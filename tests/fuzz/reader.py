@@ -15,11 +15,16 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from batch_issuer.errors import InputRefused, UsageError
-from batch_issuer.intake import InputOptions, Limits, SheetOptions, check_rows, open_source
+from batch_issuer.intake import InputOptions, Limits, SheetOptions, Source, check_rows, open_source
 from batch_issuer.intake.workbooks.template import template_workbook
 from tests.intake.sheets import BADGE, FULL_HEADER
 from tests.intake.workbooks import save
@@ -69,8 +74,30 @@ def corpus(folder: Path) -> list[bytes]:
         f"sep=;\n{text}".replace(",", ";").encode(),
         *(path.read_bytes() for path in sorted(_FIXTURES.iterdir())),
         book.read_bytes(),
+        *_parquet_files(),
         template_workbook(),
     ]
+
+
+def _parquet_files() -> list[bytes]:
+    """Return two files, packed and not, of several row groups and types."""
+    table = pa.table(
+        {
+            "customer_id": range(_ROWS),
+            "badge_meta_id": [BADGE] * _ROWS,
+            "owner_type": ["Loyalty"] * _ROWS,
+            "reference_id": [f"g{number % 3}" for number in range(_ROWS)],
+            "issue_event_date": [date(2026, 1, 31)] * _ROWS,
+            "score": [1.5 * number for number in range(_ROWS)],
+            "tags": [["a"]] * _ROWS,
+        }
+    )
+    files = []
+    for packing in ("none", "zstd"):
+        content = io.BytesIO()
+        pq.write_table(table, content, row_group_size=12, compression=packing)
+        files.append(content.getvalue())
+    return files
 
 
 def change(content: bytes, chance: random.Random) -> bytes:
@@ -152,6 +179,7 @@ def read(path: Path) -> str:
             assert len(numbers) == checked.total, "a row is neither valid nor explained"
             assert numbers[0] > last, "rows are repeated, or out of order"
             last = numbers[-1]
+        _read_in_parts(source, path.stat().st_size)
         assert source.sheet.form.isprintable()
         assert all(warning.isprintable() for warning in source.sheet.warnings)
     except (InputRefused, UsageError) as exc:
@@ -160,6 +188,16 @@ def read(path: Path) -> str:
         return "read"
     assert refusal.isprintable(), "a refusal of more than one line"
     return "refused"
+
+
+def _read_in_parts(source: Source, size: int) -> None:
+    """Read a file that can be read in three parts or so: they hold the rows of the whole."""
+    spans = source.spans(part_bytes=size // 3 + 1)
+    assert [number for span in spans for number in _rows(source.within(span))] == _rows(source)
+
+
+def _rows(source: Source) -> list[int]:
+    return [number for block in source.blocks() for number in block.raw(np.arange(len(block.rows))).numbers]
 
 
 def fuzz(seed: int, folder: Path, *, seconds: float = float("inf"), files: int | None = None) -> Counter[str]:

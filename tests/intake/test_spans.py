@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -19,9 +20,10 @@ from batch_issuer.intake.sheets import Block, ColumnBlock, SheetOptions
 from batch_issuer.intake.text_sheet import TextSheet
 from tests.fuzz.reader import change
 
-from .sheets import as_csv, options, write
+from .sheets import BADGE, as_csv, options, write
 from .test_any_sheet import FULL, TEXT_ROWS, Row
 from .test_both_ways import TIDY
+from .workbooks import save
 
 LIMITS = Limits(max_cell_chars=150)
 
@@ -178,3 +180,79 @@ def test_any_broken_text_is_read_or_refused_alike_in_parts(seed: int, part_bytes
         except InputRefused:
             assume(False)
         agree(source, part_bytes, any_refusal=True)
+
+
+CORNERS = [
+    TIDY,
+    TIDY.rstrip("\n"),
+    TIDY.replace("\n", "\r\n"),
+    TIDY.replace("\n", "\r"),
+    TIDY.replace("note", "two\nlines", 1).replace(",two\nlines", ',"two\nlines"', 1),
+    f"customer,badge\n\n\n7,{BADGE}\n\n",
+    f'customer,badge,n\n7,{BADGE},5" wide\n8,{BADGE},"open\n9,{BADGE},\n' + f"9,{BADGE},\n" * 40,
+    f'customer,badge,n\n7,{BADGE},"shut"late\n' + f"9,{BADGE},\n" * 40,
+    f'customer,badge,n\n7,{BADGE},"' + "x" * 200_000 + f'"\n9,{BADGE},\n',
+    f"customer,badge,n\n7,{BADGE},\n8,{BADGE}," + "x" * 151 + f"\n9,{BADGE},\n",
+    f'customer,badge,n\n7,{BADGE},"a\n8,b\n"\n\ufeff"9,{BADGE},"\n',
+]
+
+
+@pytest.mark.parametrize("text", CORNERS)
+@pytest.mark.parametrize("part_bytes", [1, 70, 10**6])
+def test_corner_cases_are_read_alike_in_parts(tmp_path: Path, text: str, part_bytes: int) -> None:
+    spans = agree(source_of(write(tmp_path, text)), part_bytes)
+    assert spans[-1].end == len(text.encode())
+    assert len(spans) == 1 or part_bytes < len(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("part_bytes", [1, 70])
+def test_a_byte_that_is_no_text_is_told_with_the_row_of_the_whole_file(
+    tmp_path: Path, encoding: str, part_bytes: int
+) -> None:
+    stray = {"utf-8-sig": b"\xc3\xa9\xff", "cp1252": b"\xe9\x81"}[encoding]
+    row = f"7,{BADGE},".encode()
+    content = b"customer,badge,note\n" + (row + b"n\n") * 300 + row + stray + b"\n" + (row + b"\n") * 300
+    source = source_of(write(tmp_path, content), columns_bytes=4_000)
+
+    agree(source, part_bytes, any_refusal=True)
+    spans = list(source.spans(part_bytes=part_bytes))
+    _, told = rows_of((source.within(span).sheet for span in spans), as_columns=False)
+    assert "look at row 302" in told
+
+
+def test_each_part_holds_about_as_much_as_was_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, f"customer,badge,note\n{TIDY.partition(chr(10))[2] * 2_000}")
+    spans = list(source_of(path, columns_bytes=10**6).spans(part_bytes=400_000))
+    assert len(spans) > 4
+    assert sum(span.size for span in spans) == path.stat().st_size
+    assert all(400_000 <= span.size < 700_000 for span in spans[:-1])
+
+
+@pytest.mark.parametrize("as_columns", [True, False])
+def test_an_altered_part_is_no_part_of_the_input(tmp_path: Path, *, as_columns: bool) -> None:
+    path = write(tmp_path, TIDY)
+    source = source_of(path)
+    spans = list(source.spans(part_bytes=200))
+    assert len(spans) > 3
+
+    def read(span: Span) -> str:
+        return rows_of(iter([source.within(span).sheet]), as_columns=as_columns)[1]
+
+    for altered in (TIDY.replace("2026", "2027", 1), TIDY.replace(",2026", ',"026', 1), TIDY[:50]):
+        path.write_text(altered)
+        assert read(spans[0]) == f"{path} is not the input that its parts were cut from; restore it"
+        assert bool(read(spans[-1])) == (len(altered) < len(TIDY))
+
+
+def test_a_workbook_is_one_part_and_is_looked_at_too(tmp_path: Path) -> None:
+    path = save(tmp_path / "in.xlsx", [["customer", "badge"], [7, BADGE], [], [8, BADGE]])
+    source = open_source(path, options())
+
+    (span,) = source.spans(part_bytes=1)
+    (block,) = source.within(span).blocks()
+    assert block.rows.tolist() == [2, 4]
+
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(UsageError, match="is not the input that its parts were cut from"):
+        list(source.within(span).blocks())

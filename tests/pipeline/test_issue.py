@@ -1,8 +1,11 @@
 """What `issue` does with a file, from the spreadsheet to the reconciliation."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from batch_issuer.batch.exit_codes import ExitCode
@@ -160,6 +163,33 @@ async def test_the_input_is_left_as_it_was_and_a_copy_is_kept(tmp_path: Path) ->
         summary = await world.issue(file)
     assert (file.read_bytes(), file.stat().st_mtime_ns) == before
     assert (summary.folder / "input.csv").read_bytes() == before[0]
+
+
+async def test_a_parquet_file_is_issued_and_its_copy_can_be_opened_by_its_name(tmp_path: Path) -> None:
+    day = pa.array([date(2026, 3, 8)] * 3)
+    table = pa.table(
+        {
+            "customer_id": [1, None, 3],
+            "badge_meta_id": BADGES[:1] * 3,
+            "issue_event_date": day,
+            "tags": [["a"]] * 3,
+        }
+    )
+    async with open_world(tmp_path) as world:
+        file = tmp_path / "march.parquet"
+        pq.write_table(table, file)
+        half = MaxInvalid.parse("50%")
+        summary = await world.issue(file, on_invalid="skip", max_invalid=half)
+        copy = summary.folder / "input.parquet"
+        assert copy.read_bytes() == file.read_bytes()
+        file.unlink()
+        refreshed = await world.refresh(summary.batch.batch)
+    assert summary.batch.form == "a Parquet file"
+    assert refreshed.counts == summary.counts
+    lines = (summary.folder / "reconciliation.csv").read_text("utf-8-sig").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["row", "2", "3", "4"]
+    assert "2026-03-08" in (summary.folder / "rejects.csv").read_text("utf-8-sig")
+    assert '[""a""]' in (summary.folder / "rejects.csv").read_text("utf-8-sig")
 
 
 async def test_a_workbook_is_issued_and_its_copy_can_be_opened_by_its_name(tmp_path: Path) -> None:

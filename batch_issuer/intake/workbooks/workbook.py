@@ -10,7 +10,7 @@ from typing import Final
 from batch_issuer.errors import UsageError
 from batch_issuer.intake.blocks import Record, gather, header_of, without_empty_end
 from batch_issuer.intake.sheets import CellKind, Limits, RawBlock
-from batch_issuer.intake.spans import Span, check_span, whole
+from batch_issuer.intake.spans import Span, check_whole, whole
 from batch_issuer.intake.workbooks.cells import Cell, read_slices
 from batch_issuer.intake.workbooks.package import EXPLANATION, Package, SheetPart, open_package
 from batch_issuer.intake.workbooks.slices import SLICE_BYTES, Slicer
@@ -76,7 +76,7 @@ class Workbook:
     def blocks(self) -> Iterator[RawBlock]:
         """Yield the data rows in input order, some thousands at a time."""
         if self._span is not None:
-            check_span(self._path, self._span)
+            check_whole(self._path, self._span)
         records = (record for record in self._records() if record.number > 1)
         return gather(records, self._limits, name=self._name)
 

@@ -20,6 +20,7 @@ JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 CSV: Final = "text/csv"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PARQUET: Final = "application/vnd.apache.parquet"
 _FILE: Final = "file"
 _AT_ONCE: Final = 1 << 18
 _LARGEST_FIELD: Final = 16_384
@@ -47,9 +48,9 @@ async def receive(request: web.Request, file_name: str, options: MultiDict[str])
     _refuse_encoded(request)
     if request.content_type == FORM:
         return await _receive_form(request, options)
-    if request.content_type in {CSV, XLSX}:
+    if request.content_type in {CSV, XLSX, PARQUET}:
         return await _receive_file(request, request.content.readany, file_name)
-    raise web.HTTPUnsupportedMediaType(text=f"Send the file as {CSV}, {XLSX} or {FORM}.")
+    raise web.HTTPUnsupportedMediaType(text=f"Send the file as {CSV}, {XLSX}, {PARQUET} or {FORM}.")
 
 
 async def forget(request: web.Request, upload: Upload) -> None:

@@ -10,7 +10,7 @@ from batch_issuer.accounts import Role
 from batch_issuer.ledger.runs import Action
 from batch_issuer.web.api import acting, creating, reading
 from batch_issuer.web.api.answers import BatchPage, FileList, RequestPage, RowPage, RunAnswer
-from batch_issuer.web.api.bodies import CSV, FORM, JSON, XLSX
+from batch_issuer.web.api.bodies import CSV, FORM, JSON, PARQUET, XLSX
 from batch_issuer.web.api.openapi import form_of, write_document
 from batch_issuer.web.api.operations import NEEDS_TOKEN, TAKES_BODY, Header, Operation, Told
 from batch_issuer.web.api.summaries import SummaryAnswer
@@ -73,9 +73,10 @@ OPERATIONS: Final = (
         query=creating.IssueQuery,
         headers=creating.KeyHeaders,
         body={
-            FORM: form_of(creating.IssueQuery, file="The spreadsheet: CSV or XLSX."),
+            FORM: form_of(creating.IssueQuery, file="The spreadsheet: CSV, XLSX or Parquet."),
             CSV: {"type": "string"},
             XLSX: {"type": "string", "contentMediaType": XLSX},
+            PARQUET: {"type": "string", "contentMediaType": PARQUET},
         },
         told=(
             Told(

@@ -44,6 +44,7 @@ FILE_WORDS: Final = {
     "summary.json": "the figures, for programs",
     "input.csv": "the file as it came",
     "input.xlsx": "the file as it came",
+    "input.parquet": "the file as it came",
 }
 
 

@@ -65,7 +65,7 @@ async def receive(request: web.Request) -> web.Response:
     console = console_of(request)
     file = await find_file(request)
     if file is None:
-        return await _refused(request, "Choose a file first: a spreadsheet, as CSV or XLSX.")
+        return await _refused(request, "Choose a file first: a spreadsheet, as CSV, XLSX or Parquet.")
     try:
         await _refuse_more(request, console)
         upload = await _take(request, console, file)

@@ -1,0 +1,1 @@
+"""Parquet files: their footer is checked before their columns are read and written as text."""
