@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
 from distributed import Client, Security
-from distributed.versions import VersionMismatchWarning
+from distributed.versions import VersionMismatchWarning, get_versions
 
 from batch_issuer import __version__
 from batch_issuer.cluster.dask_engine import DaskEngine, Terms
@@ -27,6 +27,7 @@ from batch_issuer.tasks import see_through
 
 _CHATTER: Final = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application")
 _PACKAGE: Final = "batch_issuer"
+_ANSWER_SECONDS: Final = 5.0
 _AS_HERE: Final = ("python", "distributed", "dask")
 """What the two ends of a connection must have alike, besides this package."""
 
@@ -57,8 +58,10 @@ async def connect(
         watching = asyncio.create_task(engine.watch(), name="watch the engine")
         stack.push_async_callback(_end, watching)
         await engine.wait_for_workers(stopping)
-        versions: Any = client.get_versions(packages=[_PACKAGE])
-        check_versions(await versions, address)
+        try:
+            check_versions(await _versions(client), address)
+        except OSError as exc:
+            raise EngineUnavailable(f"the scheduler at {address} does not answer any more: {exc}") from exc
         yield engine
 
 
@@ -129,6 +132,24 @@ async def _end(watching: "asyncio.Task[None]") -> None:
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
+
+
+async def _versions(client: Client) -> Mapping[str, Any]:
+    """Ask the scheduler and each worker what is installed there; a worker that stands still is left out."""
+    scheduler: Any = client.scheduler
+    question = {"op": "versions", "packages": [_PACKAGE]}
+    asking = {
+        asyncio.ensure_future(scheduler.broadcast(msg=question, workers=[worker], on_error="ignore"))
+        for worker in await client.nthreads()
+    }
+    answered, silent = await asyncio.wait(asking, timeout=_ANSWER_SECONDS) if asking else (set(), set())
+    for task in silent:
+        task.cancel()
+    return {
+        "client": get_versions(packages=[_PACKAGE]),
+        "scheduler": await scheduler.versions(packages=[_PACKAGE]),
+        "workers": {worker: found for task in answered for worker, found in task.result().items()},
+    }
 
 
 def check_versions(found: Mapping[str, Any], address: str) -> None:

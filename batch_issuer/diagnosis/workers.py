@@ -66,7 +66,7 @@ async def check_workers(site: Site, open_staffed: OpenStaffed, *, uses_ledger: b
                 answers = await engine.everywhere(look_around, errand)
             return judge_workers(answers, f"{settings.engine}", engine.workers, engine.width)
     except TimeoutError:
-        found = f"{settings.engine} has no worker, or none that answers within {_SECONDS:.0f} seconds"
+        found = f"{settings.engine} has no worker, or one that does not answer within {_SECONDS:.0f} seconds"
         return [problem(_CHECK, found, "start workers, or look at their logs", code=ExitCode.NOT_FINISHED)]
     except BatchIssuerError as exc:
         return [problem(_CHECK, str(exc), code=exc.exit_code)]
