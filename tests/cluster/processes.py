@@ -65,19 +65,30 @@ class Member:
         """Return the process that works, and not the one that watches over it. Waits until there is one."""
         return wait_for(lambda: next(iter(self._workers()), 0), f"a process of {self.log.name}")
 
-    def _workers(self) -> "list[int]":
-        found = []
-        for stat in _PROC.glob("[0-9]*/stat"):
-            with suppress(OSError):  # it has ended meanwhile
-                group = int(stat.read_text().rpartition(")")[2].split()[2])
-                command = (stat.parent / "cmdline").read_bytes()
-                if group == self.process.pid and b"spawn_main" in command:
-                    found.append(int(stat.parent.name))
-        return found
+    def _workers(self) -> list[int]:
+        return [pid for pid in living(self.process.pid) if b"spawn_main" in command_of(pid)]
 
     def told(self) -> str:
         """Return what it has logged."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+def living(group: int) -> list[int]:
+    """Return the processes of a group that have not ended."""
+    found = []
+    for stat in _PROC.glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process, empty where it has ended."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / "cmdline").read_bytes()
+    return b""
 
 
 def wait_for(look: Callable[[], T], what: str) -> T:
@@ -104,11 +115,17 @@ class Cluster:
     environment: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     members: dict[str, Member] = field(default_factory=dict)
+    tls: tuple[str, ...] = ()
+    """Options that name certificates; none: what is said is not encrypted."""
 
     @property
     def engine(self) -> str:
         """Return it as the setting ENGINE has it."""
-        return f"dask://127.0.0.1:{self.port}"
+        return f"{'tls' if self.tls else 'dask'}://127.0.0.1:{self.port}"
+
+    @property
+    def _place(self) -> str:
+        return f"{'tls' if self.tls else 'tcp'}://127.0.0.1:{self.port}"
 
     def start(self, *, workers: int = 2) -> Self:
         """Start the scheduler and some workers, and wait until they are there."""
@@ -119,7 +136,7 @@ class Cluster:
 
     def start_scheduler(self) -> Member:
         """Start the scheduler, at the same place as before, and wait until it answers."""
-        options = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--no-show")
+        options = ("--host", self._place, "--no-dashboard", *self.tls)
         member = self._start("scheduler", "scheduler", *options, "--dashboard-address", "127.0.0.1:0")
         wait_for(self._answers, "the scheduler")
         return member
@@ -129,7 +146,16 @@ class Cluster:
     ) -> Member:
         """Start a worker with one thread, and wait until it is connected."""
         member = self._start(
-            *(name, "worker", f"tcp://127.0.0.1:{self.port}", "--name", name, "--host", "127.0.0.1"),
+            *(
+                name,
+                "worker",
+                self._place,
+                "--name",
+                name,
+                "--protocol",
+                self._place.partition(":")[0],
+                *self.tls,
+            ),
             *("--nworkers", "1", "--nthreads", "1", "--memory-limit", "0", "--no-dashboard"),
             *("--death-timeout", "30", "--local-directory", str(self.folder / name)),
             "--nanny" if nanny else "--no-nanny",
