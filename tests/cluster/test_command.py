@@ -12,7 +12,7 @@ import pytest
 
 from tests.certificates import make_authority
 from tests.cluster.play import CUSTOMERS, FIRST, told
-from tests.cluster.processes import Cluster
+from tests.cluster.processes import Cluster, living, wait_for
 from tests.end_to_end.conftest import (
     COMMAND,
     Process,
