@@ -10,7 +10,6 @@ from batch_issuer.settings import Settings
 from batch_issuer.site import Site
 from batch_issuer.submission import Stop
 
-
 _CALLS_A_MINUTE: Final = 3_000
 """What one lane can do with ease, where answers take their time."""
 _SPARE: Final = 2

@@ -188,7 +188,7 @@ async def test_a_piece_of_an_earlier_draft_writes_nothing_into_the_next(
     refused: list[str] = []
 
     class Late(Watched):
-        async def run(self, work: Any, item: Any, **how: Any) -> Any:
+        async def run(self, work: Any, item: Any, **_how: Any) -> Any:
             if work.__name__ == "record_requests" and not refused:
                 for late, given in first.done:
                     with pytest.raises(BatchTakenOver, match="another one has taken over batch 2026"):
@@ -206,7 +206,7 @@ async def test_a_piece_that_is_done_again_when_other_batches_hold_less_keeps_to_
     class Again(Elsewhere):
         turn = asyncio.Lock()
 
-        async def run(self, work: Any, item: Any, **how: Any) -> Any:
+        async def run(self, work: Any, item: Any, **_how: Any) -> Any:
             async with self.turn:  # none sees what is changed for another
                 if work.__name__ == "plan_unit":
                     await super().run(work, item)
@@ -236,7 +236,7 @@ async def test_customers_of_a_batch_that_is_accepted_meanwhile_are_kept_back(
     class Overtaken(Elsewhere):
         is_over = False
 
-        async def run(self, work: Any, item: Any, **how: Any) -> Any:
+        async def run(self, work: Any, item: Any, **_how: Any) -> Any:
             if work.__name__ == stage and not self.is_over:
                 self.is_over = True
                 await services.clock.sleep(1)
@@ -257,7 +257,7 @@ async def test_content_that_is_accepted_meanwhile_is_refused_and_leaves_nothing(
     class Overtaken(Elsewhere):
         is_over = False
 
-        async def run(self, work: Any, item: Any, **how: Any) -> Any:
+        async def run(self, work: Any, item: Any, **_how: Any) -> Any:
             if work.__name__ == "record_requests" and not self.is_over:
                 self.is_over = True
                 await services.clock.sleep(1)
@@ -356,7 +356,7 @@ async def test_what_travels_grows_with_parts_and_groups_and_never_with_rows(
     weights = []
 
     class Weighing(Elsewhere):
-        async def run(self, work: Any, item: Any, **how: Any) -> Any:
+        async def run(self, work: Any, item: Any, **_how: Any) -> Any:
             result = await super().run(work, item)
             weights.append(len(pickle.dumps(item)) + len(pickle.dumps(result)))
             return result
