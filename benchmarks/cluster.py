@@ -48,11 +48,11 @@ class Watched:
         """That of the engine."""
         return self._engine.width
 
-    async def run(self, work: Callable[[T], Awaitable[R]], item: T) -> R:
+    async def run(self, work: Callable[[T], Awaitable[R]], item: T, *, waits: bool = False) -> R:
         """Have it done."""
         name, began = work.__name__, time.perf_counter()
         try:
-            return await self._engine.run(work, item)
+            return await self._engine.run(work, item, waits=waits)
         finally:
             first, _ = self._spans.get(name, (began, began))
             self._spans[name] = (first, time.perf_counter())

@@ -4,11 +4,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import typer
 
@@ -25,6 +25,7 @@ from batch_issuer.cli.running import (
     run_until_stopped,
     set_up,
     settings_again,
+    spread_for,
     warn_of_variables,
 )
 from batch_issuer.cli.standard_input import input_file
@@ -37,6 +38,9 @@ from batch_issuer.reports import Summary
 from batch_issuer.settings import Settings
 from batch_issuer.tasks import stop_of_its_own
 from batch_issuer.tracking import Wait
+
+if TYPE_CHECKING:
+    from batch_issuer.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,11 @@ class Job:
     summary: Summary | None = None
     problem: str = ""
     exit_code: ExitCode = ExitCode.NOT_FINISHED
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that does the heavy work, if any."""
+        return None if isinstance(self.settings, SettingsError) else self.settings.engine
 
     def fail(self, problem: str, code: ExitCode) -> None:
         """Say in one line why the file is not issued, or not to its end."""
@@ -93,7 +102,9 @@ def issue_side_by_side(
     jobs = _make_jobs(context, files, given)
     progress = SummedProgress(is_shown=is_watched(context))
     try:
-        run_until_stopped(lambda stopping: _Run(options, wait, stopping, progress).issue_all(jobs))
+        run_until_stopped(
+            lambda stopping: _Run(options, wait, stopping, progress).issue_on_engines(jobs, context)
+        )
     finally:
         progress.close()
     code = exit_code_of(jobs)
@@ -162,6 +173,22 @@ class _Run:
         self._options, self._wait = options, wait
         self._stopping, self._progress = stopping, progress
         self._clock = Clock()
+        self._engines: dict[str | None, Engine | None] = {None: None}
+
+    async def issue_on_engines(self, jobs: Sequence[Job], context: typer.Context) -> None:
+        """Issue all files with the engines that their settings name, each of which they share.
+
+        Raises what opening one raises; then nothing is begun.
+        """
+        async with AsyncExitStack() as stack:
+            for job in jobs:
+                spread = (
+                    None if isinstance(job.settings, SettingsError) else spread_for(context, job.settings)
+                )
+                if spread is not None and job.engine not in self._engines:
+                    opened = await stack.enter_async_context(spread.open(self._stopping))
+                    self._engines[job.engine] = opened
+            await self.issue_all(jobs)
 
     async def issue_all(self, jobs: Sequence[Job]) -> None:
         """Issue each file as soon as there is room for it, and leave metrics."""
@@ -204,6 +231,7 @@ class _Run:
                     stopping=stopping,
                     progress=self._progress,
                     measurements=job.measurements,
+                    engine=self._engines[job.engine],
                 ) as services:
                     job.summary = await told(services, lambda open_: self._issue_file(open_, path), file=path)
         job.exit_code = job.summary.exit_code

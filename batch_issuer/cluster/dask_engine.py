@@ -74,9 +74,9 @@ class DaskEngine:
         """How many workers are there now."""
         return len(self._threads)
 
-    async def run(self, work: "Work[T, R]", item: T) -> R:
+    async def run(self, work: "Work[T, R]", item: T, *, waits: bool = False) -> R:
         """Have it done by some worker, and again where that dies."""
-        return await self._run(work, item)
+        return await self._run(work, item, waits=waits)
 
     async def everywhere(self, work: "Work[T, R]", item: T) -> "list[R | BaseException]":
         """Have it done once by each worker, and return what came of each, errors too."""
@@ -84,7 +84,7 @@ class DaskEngine:
             *(self._run(work, item, worker=worker) for worker in self._threads), return_exceptions=True
         )
 
-    async def _run(self, work: "Work[T, R]", item: T, *, worker: str | None = None) -> R:
+    async def _run(self, work: "Work[T, R]", item: T, *, waits: bool = False, worker: str | None = None) -> R:
         if self._gone.done():
             self._gone.result()
         key = f"{work.__name__}-{uuid.uuid4().hex}"
@@ -93,6 +93,7 @@ class DaskEngine:
             key=key,
             work=work,
             item=item,
+            waits=waits,
             site=terms.site,
             log_format=terms.log_format,
             verbosity=terms.verbosity,

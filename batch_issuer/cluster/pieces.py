@@ -8,11 +8,13 @@ import logging
 import pickle
 import socket
 import traceback
+import uuid
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from distributed import get_worker
+from distributed.worker_state_machine import SecedeEvent
 
 from batch_issuer import __version__
 from batch_issuer.engine import Work
@@ -37,6 +39,8 @@ class Piece:
     key: str
     work: Work[Any, Any]
     item: object
+    waits: bool
+    """It leaves its place to others, as it mostly waits."""
     site: Site
     log_format: LogFormat
     verbosity: int
@@ -79,6 +83,8 @@ async def _do(version: str, packed: bytes) -> object:
         raise other_version(f"the worker on {socket.gethostname()}", __version__, version)
     piece: Piece = pickle.loads(packed)  # noqa: S301 - whoever reaches a worker runs code there anyway
     _set_up(piece)
+    if piece.waits:
+        _leave_place(piece.key)
     return await _while_wanted(piece.key, piece.work(piece.item))
 
 
@@ -100,6 +106,13 @@ def _set_up(piece: Piece) -> None:
         raise SettingsError([f"on worker {host}: {text}" for text in exc.problems], names=exc.names) from exc
     _redact.add(*settings.secrets())
     set_up_logs(log_format=piece.log_format, verbosity=piece.verbosity, redact=_redact)
+
+
+def _leave_place(key: str) -> None:
+    """Let the worker do other work meanwhile, as Dask's own `secede` does for a thread."""
+    get_worker().handle_stimulus(
+        SecedeEvent(key=key, compute_duration=0.0, stimulus_id=f"leave-place-{uuid.uuid4().hex}")
+    )
 
 
 async def _while_wanted(key: str, work: Awaitable[R]) -> R | None:

@@ -11,7 +11,7 @@ from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.engine import Engine
 from batch_issuer.errors import LedgerUnavailable, NotFinished
-from batch_issuer.lanes.job import LaneJob, shares_of
+from batch_issuer.lanes.job import LaneJob, lanes_for, shares_of
 from batch_issuer.lanes.pieces import Pieces
 from batch_issuer.lanes.watched_progress import WatchedProgress
 from batch_issuer.ledger import Batch, LeaseKey
@@ -104,8 +104,7 @@ class Lanes:
 
     def _jobs(self, run: LeaseKey) -> list[LaneJob]:
         services = self._services
-        concurrency = services.settings.concurrency
-        shares = shares_of(concurrency, min(concurrency, self._engine.width))
+        lanes = lanes_for(services.settings, width=self._engine.width)
         return [
             LaneJob(
                 site=services.site,
@@ -117,7 +116,7 @@ class Lanes:
                 sending=self._sending,
                 timeline=services.ledger.timeline,
             )
-            for number, share in enumerate(shares)
+            for number, share in enumerate(shares_of(services.settings.concurrency, lanes))
         ]
 
     async def _follow(self, pieces: Pieces, run: LeaseKey) -> Look:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow.parquet import encryption
 
 from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake import Limits, Source, check_rows, open_source
@@ -319,6 +320,29 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, damage: Callable[
     path = save(tmp_path, {"customer": range(500), "badge": BADGE})
     write(tmp_path, damage(path.read_bytes()), "broken.parquet")
     assert DAMAGED in refusal(tmp_path / "broken.parquet")
+
+
+class _OpenKeys(encryption.KmsClient):  # type: ignore[misc]  # no types
+    """Wraps no key."""
+
+    def wrap_key(self, key_bytes: bytes, _: str) -> bytes:
+        return key_bytes
+
+    def unwrap_key(self, wrapped_key: bytes, _: str) -> bytes:
+        return wrapped_key
+
+
+@pytest.mark.parametrize("footer", ["shown", "hidden"])
+def test_an_encrypted_file_is_refused_as_such(tmp_path: Path, footer: str) -> None:
+    how = encryption.EncryptionConfiguration(
+        footer_key="a", column_keys={"b": ["customer"]}, plaintext_footer=footer == "shown"
+    )
+    keys = encryption.CryptoFactory(lambda _: _OpenKeys()).file_encryption_properties(
+        encryption.KmsConnectionConfig(), how
+    )
+    path = save(tmp_path, {"customer": [7], "badge": BADGE}, encryption_properties=keys)
+    told = "in.parquet is an encrypted Parquet file; write it without encryption"
+    assert refusal(path) == told
 
 
 def test_text_that_begins_like_a_parquet_file_is_text(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from batch_issuer.errors import InputRefused
 from batch_issuer.intake.advice import SAVE_AS_CSV
+from batch_issuer.intake.parquet.encryption import is_encrypted
 from batch_issuer.intake.sheets import Limits
 
 MAGIC: Final = b"PAR1"
@@ -89,6 +90,7 @@ def open_parquet(path: Path, limits: Limits, *, name: str) -> OpenParquet:
     the limits say; OSError where it can't be read.
     """
     footer = _footer_of(path, name)
+    _refuse_encrypted(path, footer, name)
     with refused_if_damaged(name), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
         told, schema = file.metadata, file.schema_arrow
         if told.num_rows > limits.max_rows:
@@ -97,6 +99,8 @@ def open_parquet(path: Path, limits: Limits, *, name: str) -> OpenParquet:
             raise InputRefused(f"{name} has more than {_MAX_COLUMNS:,} columns; leave out what is not needed")
         repeating = {field.name for field in schema if is_text(field.type)}
         found = [told.row_group(at) for at in range(told.num_row_groups)]
+        if any(group.num_columns != told.num_columns for group in found):
+            raise InputRefused(damaged(name))
         groups = tuple(_look_at(group, repeating, limits, name=name) for group in found)
     package = OpenParquet(path=path, name=name, footer=footer, schema=schema, groups=groups)
     _refuse_false(package, told.num_rows)
@@ -143,6 +147,14 @@ def _footer_of(path: Path, name: str) -> tuple[int, int]:
     if length > _MAX_FOOTER:
         raise InputRefused(f"{name} tells more than {_MAX_FOOTER >> 20} MB of itself; {SAVE_AS_CSV}")
     return size - _TAIL - length, size
+
+
+def _refuse_encrypted(path: Path, footer: tuple[int, int], name: str) -> None:
+    begin, end = footer
+    with path.open("rb") as file, refused_if_damaged(name):
+        file.seek(begin)
+        if is_encrypted(file.read(end - begin - _TAIL)):
+            raise InputRefused(encrypted(name))
 
 
 def _look_at(group: pq.RowGroupMetaData, texts: set[str], limits: Limits, *, name: str) -> RowGroup:

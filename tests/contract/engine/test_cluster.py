@@ -86,6 +86,7 @@ def test_no_secret_is_in_what_travels() -> None:
         key="key",
         work=read_password,
         item=Site(settings),
+        waits=False,
         site=Site(settings),
         log_format="text",
         verbosity=0,

@@ -117,6 +117,17 @@ async def test_work_that_is_given_up_stops(engine: Engine, tmp_path: Path) -> No
     await until(lambda: note.left() == ["begun", "ended"])
 
 
+async def test_work_that_mostly_waits_takes_no_place_of_other_work(engine: Engine, tmp_path: Path) -> None:
+    notes = [Note(path=tmp_path / str(number)) for number in range(engine.width + 1)]
+    waiting = [asyncio.create_task(engine.run(go_on_for_ever, note, waits=True)) for note in notes]
+    await until(lambda: all(note.left() == ["begun"] for note in notes))
+    assert await engine.run(double, Note(path=tmp_path / "notes", number=21)) == 42
+    for work in waiting:
+        work.cancel()
+    await asyncio.wait(waiting)
+    await until(lambda: all(note.left() == ["begun", "ended"] for note in notes))
+
+
 async def test_what_is_under_way_stops_when_nobody_asks_for_results_any_more(
     engine: Engine, tmp_path: Path
 ) -> None:
