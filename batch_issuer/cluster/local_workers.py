@@ -20,7 +20,10 @@ from distributed.core import Status
 
 _ANY_PORT: Final = "127.0.0.1:0"
 """Each serves pages, whether anybody wants them or not: so there are none, and no other machine is let in."""
-_NO_PAGES: Final = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+_NO_PAGES: Final[dict[str, list[str]]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 _HELD: Final = (signal.SIGINT, signal.SIGTERM)
 
 
