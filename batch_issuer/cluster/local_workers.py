@@ -13,10 +13,17 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, ClassVar, Final
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import LocalCluster, Nanny, Security
 from distributed.core import Status
 
+_ANY_PORT: Final = "127.0.0.1:0"
+"""Each serves pages, whether anybody wants them or not: so there are none, and no other machine is let in."""
+_NO_PAGES: Final[dict[str, list[str]]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 _HELD: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -24,15 +31,18 @@ _HELD: Final = (signal.SIGINT, signal.SIGTERM)
 async def open_local_workers() -> AsyncIterator[tuple[str, Security]]:
     """Start one worker for each processor; yield where their scheduler is, and what secures the way there."""
     security = _security()
-    with TemporaryDirectory(prefix="batch_issuer-", ignore_cleanup_errors=True) as folder:
+    with (
+        TemporaryDirectory(prefix="batch_issuer-", ignore_cleanup_errors=True) as folder,
+        dask.config.set({"temporary-directory": folder, **_NO_PAGES}),
+    ):
         cluster = LocalCluster(
             n_workers=CPU_COUNT,
             threads_per_worker=1,
             memory_limit=0,  # the machine's memory is the limit, as it is for one process
-            dashboard_address=None,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": _ANY_PORT},
+            worker_dashboard_address=_ANY_PORT,
             security=security,
             worker_class=_ShelteredNanny,
-            local_directory=folder,
             silence_logs=logging.getLogger("distributed").level,
             asynchronous=True,
         )

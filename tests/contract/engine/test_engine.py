@@ -107,9 +107,10 @@ async def test_of_several_that_fail_the_first_in_order_is_told(engine: Engine, t
         [result async for result in each(engine, fail_in_turn, notes)]
 
 
-async def test_work_that_is_given_up_stops(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+async def test_work_that_is_given_up_stops(engine: Engine, tmp_path: Path, *, waits: bool) -> None:
     note = Note(path=tmp_path / "notes")
-    working = asyncio.create_task(engine.run(go_on_for_ever, note))
+    working = asyncio.create_task(engine.run(go_on_for_ever, note, waits=waits))
     await until(lambda: note.left() == ["begun"])
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
