@@ -69,25 +69,27 @@ class Lanes(ThisProcess):
     def width(self) -> int:
         return self._width
 
-    async def run(self, work: Work[T, R], item: T) -> R:
+    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
         self.pieces += 1
-        return await super().run(work, item)
+        return await super().run(work, item, waits=waits)
 
 
 class Twice(Lanes):
     """Does each piece twice, at the same time."""
 
-    async def run(self, work: Work[T, R], item: T) -> R:
-        first, _ = await asyncio.gather(super().run(work, item), super().run(work, item))
+    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+        first, _ = await asyncio.gather(
+            super().run(work, item, waits=waits), super().run(work, item, waits=waits)
+        )
         return first
 
 
 class Forgetful(Lanes):
     """Loses what came of each piece, and does it again."""
 
-    async def run(self, work: Work[T, R], item: T) -> R:
-        await super().run(work, item)
-        return await super().run(work, item)
+    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+        await super().run(work, item, waits=waits)
+        return await super().run(work, item, waits=waits)
 
 
 class Detached(Lanes):
@@ -97,8 +99,8 @@ class Detached(Lanes):
         super().__init__(width)
         self.going_on: set[asyncio.Task[Any]] = set()
 
-    async def run(self, work: Work[T, R], item: T) -> R:
-        piece = asyncio.ensure_future(super().run(work, item))
+    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+        piece = asyncio.ensure_future(super().run(work, item, waits=waits))
         self.going_on.add(piece)
         return await asyncio.shield(piece)
 
@@ -106,9 +108,9 @@ class Detached(Lanes):
 class Idle(Lanes):
     """Has nobody who does anything."""
 
-    async def run(self, work: Work[T, R], item: T) -> R:
+    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
         await asyncio.Event().wait()
-        return await super().run(work, item)
+        return await super().run(work, item, waits=waits)
 
 
 @dataclass(slots=True, kw_only=True)
