@@ -65,7 +65,7 @@ async def test_a_lane_that_sleeps_past_its_lease_loses_nothing_and_sends_nothing
         summary = await world.issue(world.write(customers(120)))
         assert heard.event.is_set()
         assert set(world.sent().values()) == {1}
-    assert outcomes(summary) == {"pending": 120}
+    assert outcomes(summary) == {"pending": 120}, summary.message
 
 
 class Killing(Lanes):
