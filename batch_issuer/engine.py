@@ -27,8 +27,10 @@ class Engine(Protocol):
     def width(self) -> int:
         """How many pieces of work can be done at a time, now; at least 1."""
 
-    async def run(self, work: "Work[T, R]", item: T) -> R:
+    async def run(self, work: "Work[T, R]", item: T, *, waits: bool = False) -> R:
         """Do a piece of work, and return what it returns or raise what it raises.
+
+        One that mostly `waits` takes no place that others could be done in.
 
         It is done at least once, also where whoever does it dies on the way. When the caller is cancelled
         it is given up: then it may or may not have been done. Raises EngineUnavailable.
@@ -57,7 +59,7 @@ class ThisProcess:
         """As many as there are processors."""
         return os.cpu_count() or 1
 
-    async def run(self, work: "Work[T, R]", item: T) -> R:
+    async def run(self, work: "Work[T, R]", item: T, *, waits: bool = False) -> R:  # noqa: ARG002 - all do here
         """Do it at once."""
         return await work(item)
 

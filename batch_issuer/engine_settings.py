@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 LOCAL_ENGINE: Final = "dask://local"
+PROFILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ENGINE: Final = re.compile(r"(dask|tls)://[A-Za-z0-9._\[\]:-]+:[0-9]{1,5}")
 
 
@@ -22,6 +23,13 @@ class EngineSettings(BaseSettings):
     engine_ca_file: Path | None = Field(None, description="certificate authority of a tls:// engine")
     engine_cert_file: Path | None = Field(None, description="our certificate for a tls:// engine")
     engine_key_file: Path | None = Field(None, description="the key of that certificate")
+
+    @field_validator("profile")
+    @classmethod
+    def _named_plainly(cls, profile: str | None) -> str | None:
+        if profile is not None and PROFILE_NAME.fullmatch(profile) is None:
+            raise ValueError(f"{profile!r} is no name of a profile; it has letters, digits, - and _")
+        return profile
 
     @field_validator("engine")
     @classmethod

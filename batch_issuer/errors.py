@@ -3,6 +3,7 @@
 BatchIssuerError (1)
 ├── UsageError (2)
 │   ├── SettingsError
+│   │   └── UnknownProfile
 │   ├── UnknownBatch
 │   ├── PrunedBatch
 │   ├── UnknownUser
@@ -68,6 +69,16 @@ class SettingsError(UsageError):
         super().__init__("settings: " + "; ".join(problems))
         self.problems = tuple(problems)
         self.names = frozenset(names)
+
+
+class UnknownProfile(SettingsError):
+    """The file of settings has no such profile."""
+
+    def __init__(self, profile: str, *, path: Path, known: Sequence[str], near: str = "") -> None:
+        """Name it, and the nearest of those there are, or all of them."""
+        there_are = f"it has {', '.join(known)}" if known else "it has none; write one as [profiles.NAME]"
+        hint = f"did you mean {near}?" if near else there_are
+        super().__init__([f"{path} has no profile {profile!r}; {hint}"])
 
 
 class UnknownBatch(UsageError):

@@ -166,9 +166,10 @@ def _check_workable(batch: Batch, access: Access) -> None:
     if batch.pruned_at:
         raise PrunedBatch(batch.batch, at=batch.pruned_at)
     if not _is_of(batch, access):
+        hint = f"; it was issued with --profile {batch.profile}" if batch.profile else ""
         raise UsageError(
             f"batch {batch.batch} belongs to {batch.base_url}, organisation {batch.org_id or 'none'}; "
-            f"the settings name {access.base_url}, organisation {access.org_id or 'none'}"
+            f"the settings name {access.base_url}, organisation {access.org_id or 'none'}{hint}"
         )
 
 

@@ -27,7 +27,7 @@ from batch_issuer.ledger.dialects import Lock, lock_for_all
 from batch_issuer.ledger.held_rows import GuardMark, guard_mark, insert_held_rows, iterate_requests_of
 from batch_issuer.ledger.leases import find_holder
 from batch_issuer.ledger.requests import insert_requests
-from batch_issuer.ledger.staging import delete_staged, end_rounds
+from batch_issuer.ledger.staging import delete_staged, end_drafts
 from batch_issuer.planning import Plan, find_held
 from batch_issuer.submission import Lease
 
@@ -93,7 +93,7 @@ async def forget_recorded(lease: Lease, batch: BatchId) -> None:
 
     Nobody who still works on parts of it writes any more.
     """
-    await lease.write(end_rounds, batch)
+    await lease.write(end_drafts, batch)
     while await lease.write_block(delete_staged, batch):
         pass
     await _forget_plan(lease, batch)
@@ -285,5 +285,5 @@ def _accept(connection: Connection, batch: Batch, mark: GuardMark | None) -> boo
         if mark != guard_mark(connection, batch):
             return False
     update_batch(connection, batch.batch, {name: getattr(batch, name) for name in _COUNTED})
-    end_rounds(connection, batch.batch)  # whoever wakes up late records nothing of a batch that is sent
+    end_drafts(connection, batch.batch)  # whoever wakes up late records nothing of a batch that is sent
     return True

@@ -2,24 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from batch_issuer.acceptance import Accepted
 from batch_issuer.assembly import Api, Services, open_api
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Access, Answer, InnerCall
-from batch_issuer.lanes import Round, open_lanes, wait_until_over
+from batch_issuer.lanes import Lanes, Round, wait_until_over
 from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
-from batch_issuer.ledger.unsent import unsent_requests
+from batch_issuer.ledger.unsent import learn_how_many, unsent_requests
 from batch_issuer.planning import seconds_between_calls
 from batch_issuer.reporting import REFUSED_ACCESS, interrupted, report, report_reading
 from batch_issuer.reports import Summary
@@ -38,6 +39,8 @@ from batch_issuer.tracking import (
 log = logging.getLogger(__name__)
 
 _UNSENT_AT_ONCE: Final = 100
+_MANY: Final = 1_000
+"""So many requests that a database may not know of yet."""
 
 
 async def send_accepted(
@@ -57,9 +60,8 @@ async def send(
     try:
         return await _send(services, accepted, access, inner, wait)
     except LedgerUnavailable as exc:
-        raise LedgerUnavailable(
-            f"{exc}; nothing is lost: `batch-issuer resume {accepted.batch.batch}` goes on"
-        ) from exc
+        goes_on = for_profile(f"`batch-issuer resume {accepted.batch.batch}` goes on", accepted.batch.profile)
+        raise LedgerUnavailable(f"{exc}; nothing is lost: {goes_on}") from exc
 
 
 async def _send(
@@ -95,40 +97,40 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
     await lease.write(mark_forgotten, batch.batch, timeline=services.ledger.timeline, at=at)
     stages = await services.ledger.read(count_by_stage, batch.batch)
     unsent = stages.get(Stage.NOT_SENT, 0)
+    if unsent >= _MANY:
+        await services.ledger.write(learn_how_many)
     services.progress.requests_planned(unsent)
-    async with _sender(api, batch, inner, lease, unsent=unsent) as send_all:
-        while True:
-            sent = await send_all()
-            if sent.stop is not None or services.stopping.is_set():
-                return sent.stop
-            resolved = await resolve_doubts(
-                api.view(),
-                services.ledger,
-                lease.key,
-                first_day_of(batch.created_at),
-                wait=settle_after(services.settings),
-            )
-            if resolved.failure is not None:
-                return _unresolved(resolved.failure)
-            if not (resolved.may_send_again or sent.is_anything_left):
-                return None
-
-
-@asynccontextmanager
-async def _sender(
-    api: Api, batch: Batch, inner: InnerCall, lease: Lease, *, unsent: int
-) -> AsyncIterator[Callable[[], Awaitable[Round]]]:
-    """Choose who sends: this process, or lanes where the engine has them driven."""
-    services = api.services
-    if services.engine is None:
-        route = api.route(inner, lease, batch=batch.batch, org_id=batch.org_id)
-        submitter = Submitter(
-            route, stopping=services.stopping, on_rest=lambda _: services.progress.request_at_rest()
+    send_all = _sender(api, batch, inner, lease, unsent=unsent)
+    while True:
+        sent = await send_all()
+        if sent.stop is not None or services.stopping.is_set():
+            return sent.stop
+        resolved = await resolve_doubts(
+            api.view(),
+            services.ledger,
+            lease.key,
+            first_day_of(batch.created_at),
+            wait=settle_after(services.settings),
         )
-        yield partial(_send_here, services, batch, submitter)
-    else:
-        async with open_lanes(services, services.engine, batch, lease, unsent=unsent) as lanes:
-            yield lanes.send_all
+        if resolved.failure is not None:
+            return _unresolved(resolved.failure)
+        if not (resolved.may_send_again or sent.is_anything_left):
+            return None
+
+
+def _sender(
+    api: Api, batch: Batch, inner: InnerCall, lease: Lease, *, unsent: int
+) -> Callable[[], Awaitable[Round]]:
+    """Choose who sends: this process, or lanes where there is an engine that has them driven."""
+    services = api.services
+    if services.engine is not None:
+        return Lanes(services, services.engine, batch, lease, unsent=unsent).send_all
+    submitter = Submitter(
+        api.route(inner, lease, batch=batch.batch, org_id=batch.org_id),
+        stopping=services.stopping,
+        on_rest=lambda _: services.progress.request_at_rest(),
+    )
+    return partial(_send_here, services, batch, submitter)
 
 
 async def _send_here(services: Services, batch: Batch, submitter: Submitter) -> Round:

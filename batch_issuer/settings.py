@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import tomllib
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batch_issuer.addresses import check_ledger, check_url, password_of, without_password
@@ -20,9 +19,9 @@ from batch_issuer.console_settings import ConsoleSettings
 from batch_issuer.engine_settings import EngineSettings
 from batch_issuer.errors import SettingsError
 from batch_issuer.notify_settings import Threshold, check_addresses, check_time_of_day, secrets_in
+from batch_issuer.settings_file import Section, read_sections, replaced_by, with_secrets
 
 PREFIX: Final = "BATCH_ISSUER_"
-DEFAULT_CONFIG: Final = Path("batch_issuer.toml")
 WORKFLOW_PATH: Final = "/v2/api_gateway/v2/request-workflow"
 
 
@@ -87,6 +86,8 @@ class Settings(ConsoleSettings, EngineSettings):
     notify_attach: bool = Field(default=True, description="attach rejects.csv or failed.csv to notices")
     metrics_file: Path | None = Field(None, description="where each run leaves its metrics, for Prometheus")
     retention: str | None = Field(None, description="how old what `prune` removes must be, like 90d")
+    _config: Path | None = PrivateAttr(default=None)
+    _of_profile: frozenset[str] = PrivateAttr(default=frozenset())
 
     @classmethod
     def settings_customise_sources(
@@ -181,6 +182,16 @@ class Settings(ConsoleSettings, EngineSettings):
         return url
 
     @property
+    def config(self) -> Path | None:
+        """The file that they were read from, where there was one: others may have to read it, too."""
+        return self._config
+
+    @property
+    def of_profile(self) -> frozenset[str]:
+        """The settings that the chosen profile gives."""
+        return self._of_profile
+
+    @property
     def ledger_url(self) -> str:
         """Where the ledger is: beside the batches' files unless a setting says otherwise."""
         if self.ledger is None:
@@ -227,17 +238,35 @@ def load_settings(
 ) -> Settings:
     """Merge file, environment and options into checked settings, as if those `without` were not given.
 
-    Raises SettingsError with every problem in one line; no value of a secret is ever part of it.
+    Of the file a profile counts that is chosen there, or by the environment or an option; an empty name
+    chooses none. Raises SettingsError with every problem in one line; no value of a secret is part of it.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    merged = {**_from_file(config, without), **_from_environment(environ, without), **given}
+    around = {**_from_environment(environ, without), **given}
+    sections = read_sections(config, around.get("profile"))
+    chosen = sections[-1].profile
+    parts = [_from_section(section, without) for section in sections]
+    from_file = {name: value for part in parts for name, value in part.items()}
+    merged = {**from_file, **around, "profile": chosen or None}
     try:
-        return Settings(**{name: value for name, value in merged.items() if name not in without})
+        settings = Settings(**{name: value for name, value in merged.items() if name not in without})
     except ValidationError as exc:
-        errors = exc.errors(include_url=False)
-        problems = [_explain(error["loc"], error["msg"]) for error in errors]
-        raise SettingsError(problems, names={str(error["loc"][0]) for error in errors}) from None
+        of_profile = parts[-1].keys() - around.keys() if chosen else frozenset()
+        raise _refusal(exc, dict.fromkeys(of_profile, chosen)) from None
+    path = sections[0].path
+    settings._config = path.absolute() if path.is_file() else None  # noqa: SLF001 - its maker
+    settings._of_profile = sections[-1].names if chosen else frozenset()  # noqa: SLF001 - its maker
+    return settings
+
+
+def _refusal(exc: ValidationError, profiles: Mapping[object, str]) -> SettingsError:
+    """Say everything that is wrong with settings; some of them are given by a profile."""
+    errors = exc.errors(include_url=False)
+    problems = [
+        _said_of(profiles.get(error["loc"][0], ""), _explain(error["loc"], error["msg"])) for error in errors
+    ]
+    return SettingsError(problems, names={str(error["loc"][0]) for error in errors})
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -247,60 +276,44 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
 
 
-def read_config(config: Path | None) -> tuple[Path, dict[str, Any]]:
-    """Read the file of settings, by default the one that may stand here. Raises SettingsError."""
-    path = config or DEFAULT_CONFIG
-    if config is None and not path.is_file():
-        return path, {}
-    try:
-        return path, tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise SettingsError([f"{path} can't be read ({reason})"]) from exc
+def beats_profile(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Name variables that count in place of what the chosen profile gives: they hold for every profile."""
+    given = replaced_by(settings.of_profile) & set(Settings.model_fields)
+    variables = [PREFIX + name.upper() for name in sorted(given - {"profile"})]
+    secret = {PREFIX + name.upper() for name in secret_names()}
+    forms = [form for name in variables for form in (name, *([f"{name}_FILE"] if name in secret else []))]
+    return [name for name in forms if environ.get(name)]
 
 
 def _from_environment(environ: Mapping[str, str], without: Collection[str]) -> dict[str, Any]:
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in environ.items() if value != ""}
     files = {name: environ.get(f"{PREFIX}{name.upper()}_FILE") for name in secret_names()}
-    return _with_secrets(source(), files, where="the environment", without=without)
+    return with_secrets(source(), files, where="the environment", without=without)
 
 
-def _from_file(config: Path | None, without: Collection[str]) -> dict[str, Any]:
-    path, values = read_config(config)
+def _from_section(section: Section, without: Collection[str]) -> dict[str, Any]:
+    """Take what a section gives, its secrets from their files. Raises SettingsError naming its profile."""
+    try:
+        return _taken(section, without)
+    except SettingsError as exc:
+        problems = [_said_of(section.profile, problem) for problem in exc.problems]
+        raise SettingsError(problems, names=exc.names) from None
+
+
+def _taken(section: Section, without: Collection[str]) -> dict[str, Any]:
+    values = dict(section.values)
     files = {name: values.pop(f"{name}_file", None) for name in secret_names()}
     unknown = [name for name in values if name not in {*Settings.model_fields, *without}]
     if unknown:
-        raise SettingsError([_unknown(name, path) for name in unknown], names=unknown)
-    return _with_secrets(values, files, where=str(path), without=without)
+        raise SettingsError([_unknown(name, section.path) for name in unknown], names=unknown)
+    if section.profile and "profile" in values:
+        raise SettingsError(["a profile can't choose a profile"])
+    return with_secrets(values, files, where=str(section.path), without=without)
 
 
-def _with_secrets(
-    values: Mapping[str, Any], files: Mapping[str, Any], *, where: str, without: Collection[str]
-) -> dict[str, Any]:
-    """Add the secrets that stand in files of their own."""
-    found = dict(values)
-    problems = {}
-    for name, path in files.items():
-        if not path or name in without:
-            continue
-        secret = _read_secret(path)
-        if name in values:
-            problems[name] = f"{where} gives both {name.upper()} and {name.upper()}_FILE; keep one of them"
-        elif secret is None:
-            problems[name] = f"{name.upper()}_FILE names {path}, which can't be read, or is empty"
-        else:
-            found[name] = secret
-    if problems:
-        raise SettingsError([*problems.values()], names=problems)
-    return found
-
-
-def _read_secret(path: object) -> str | None:
-    try:
-        return Path(str(path)).read_text("utf-8-sig").strip() or None
-    except (OSError, ValueError):
-        return None
+def _said_of(profile: str, problem: str) -> str:
+    return f"profile {profile}: {problem}" if profile else problem
 
 
 def _unknown(name: str, path: Path) -> str:

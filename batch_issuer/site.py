@@ -1,5 +1,7 @@
 """The settings of a piece of work, wherever it is done: secrets do not travel, each place has them itself."""
 
+import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 from batch_issuer.addresses import password_of, without_password
 from batch_issuer.clock import Clock
 from batch_issuer.errors import SettingsError
-from batch_issuer.settings import Settings, load_settings, secret_names
+from batch_issuer.settings import Settings, beats_profile, load_settings, secret_names
+
+log = logging.getLogger(__name__)
 
 
 class Site:
@@ -17,10 +21,11 @@ class Site:
     """The time here: elsewhere that machine's own."""
 
     def __init__(self, settings: Settings, *, config: Path | None = None, clock: Clock | None = None) -> None:
-        """Take the settings of this process, and the file that they were read from."""
+        """Take the settings of this process; `config` is another file than that they were read from."""
         self.clock = clock or Clock()
         self._settings: Settings | None = settings
-        self._config = config
+        path = config or settings.config
+        self._config = path and path.absolute()
         self._ledger = without_password(settings.ledger_url)
         self._shared: Mapping[str, Any] = _shared(settings)
 
@@ -37,6 +42,8 @@ class Site:
                     [f"the ledger here is {without_password(settings.ledger_url)}, and not {self._ledger}"],
                     names=["ledger"],
                 )
+            for variable in beats_profile(settings, os.environ):
+                log.warning("a variable beats the profile", extra={"reason": variable})
             self._settings = settings
         return self._settings
 
@@ -55,6 +62,7 @@ def _elsewhere(config: Path | None, ledger: str, shared: Mapping[str, Any]) -> S
 
 def _shared(settings: Settings) -> dict[str, Any]:
     shared = settings.model_dump(mode="json", exclude_none=True, exclude=set(secret_names()))
+    shared["profile"] = settings.profile or ""  # none, whatever this place would choose by itself
     shared["output"] = str(settings.output.absolute())
     if not password_of(settings.ledger_url):
         shared["ledger"] = settings.ledger_url

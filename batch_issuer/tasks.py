@@ -1,7 +1,8 @@
 """Work that must come to its end."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -26,3 +27,22 @@ class Certain(asyncio.Future[T]):
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's own signature
         """Refuse: a task that is cancelled meanwhile ends when the result is there."""
         return False
+
+
+@asynccontextmanager
+async def stop_of_its_own(stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """Give an event that some work may set without stopping others; a stop from outside sets it, too."""
+    own = asyncio.Event()
+
+    async def pass_on() -> None:
+        await stopping.wait()
+        own.set()
+
+    if stopping.is_set():
+        own.set()
+    passing = asyncio.create_task(pass_on(), name="pass a stop on")
+    try:
+        yield own
+    finally:
+        passing.cancel()
+        await asyncio.wait({passing})

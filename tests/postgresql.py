@@ -71,11 +71,13 @@ class Databases:
 class PostgresServer(Databases):
     """A server of our own, on loopback alone: it may be stopped and restarted, and leaves nothing behind."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, options: str = "-c fsync=off") -> None:
+        """Take where its programs are; by default nothing waits for the disk, as nothing outlives a test."""
         self.port = _free_port()
         super().__init__(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
         self.folder = _TEMPORARY / f"pg-{secrets.token_hex(4)}"
         self._programs = programs
+        self._options = options
         self._data = self.folder / "data"
 
     def __enter__(self) -> Self:
@@ -95,8 +97,7 @@ class PostgresServer(Databases):
         """Start the server and wait until it answers; the first time, make its folder."""
         if not self.folder.exists():
             self._make()
-        # nothing of it outlives the test, so nothing waits for the disk
-        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
+        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {self.folder} {self._options}"
         self._control("start", "-o", options)
 
     def stop(self, mode: Mode = "immediate") -> None:

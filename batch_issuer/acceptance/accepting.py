@@ -56,7 +56,7 @@ async def accept(services: Services, file: Path, options: IssueOptions, access: 
 
     Raises InputRefused for a file that can't be read as a spreadsheet, AlreadyIssued, BatchInUse,
     StillChanging, Interrupted, UsageError; after each of them neither the ledger nor the output folder
-    knows the file.
+    knows the file. After EngineUnavailable `accept_again` finishes it.
     Killed at any moment it leaves nothing that the ledger knows, or a batch that `accept_again` finishes.
     """
     settings = services.settings

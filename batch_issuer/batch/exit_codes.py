@@ -1,6 +1,6 @@
 """Exit codes: one number that says how a command ended."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -32,6 +32,13 @@ _RANKED: Final = (
     ExitCode.ROWS_NEED_A_LOOK,
 )
 
+_OF_A_FILE: Final = {
+    ExitCode.USAGE: ExitCode.ROWS_NEED_A_LOOK,
+    ExitCode.INPUT_REFUSED: ExitCode.ROWS_NEED_A_LOOK,
+    ExitCode.GUARDED: ExitCode.ROWS_NEED_A_LOOK,
+}
+"""A file that was refused, whatever the reason."""
+
 
 def exit_code(
     counts: Mapping[Outcome, int], *, in_vain: int = 0, stopped: ExitCode | None = None
@@ -51,3 +58,8 @@ def exit_code(
 def first_held(held: Collection[ExitCode], ranked: Sequence[ExitCode] = _RANKED) -> ExitCode:
     """Choose among exit codes that hold: the first of those ranked, by default of 1, 6, 5, 4, else 0."""
     return next((code for code in ranked if code in held), ExitCode.DONE)
+
+
+def first_of_files(codes: Iterable[ExitCode]) -> ExitCode:
+    """Choose the exit code of several files: the first of 1, 6, 5, 4, 0, where a refused file counts as 4."""
+    return first_held({_OF_A_FILE.get(code, code) for code in codes})

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from batch_issuer import __version__
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.cli import (
     backup,
@@ -68,6 +69,14 @@ def global_options(
     config: Annotated[
         Path | None, typer.Option(help="Settings in TOML; default batch_issuer.toml where it stands.")
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="The profile of that file to use; with several files one for all, or one for each."
+            " [env: BATCH_ISSUER_PROFILE]",
+        ),
+    ] = None,
     ledger: Annotated[
         str | None, typer.Option(help="Where the ledger is: sqlite:///PATH. [env: BATCH_ISSUER_LEDGER]")
     ] = None,
@@ -88,16 +97,20 @@ def global_options(
     """Issue badges to a spreadsheet of customers, and account for every row."""
     refuse_password(ledger)
     verbosity = -1 if quiet else verbose
-    if isinstance(context.obj, _Invocation):
-        context.obj.command = context.invoked_subcommand or ""
-    context.obj = GlobalOptions(
+    command = context.invoked_subcommand or ""
+    chosen = GlobalOptions(
         config=config,
+        profiles=tuple(profile or ()),
         ledger=ledger,
         output=output,
         metrics_file=metrics_file,
         log_format=log_format,
         verbosity=verbosity,
     )
+    one = None if command == "issue" and profile and profile[1:] else chosen.profile
+    if isinstance(context.obj, _Invocation):
+        context.obj.command, context.obj.profile = command, one
+    context.obj = chosen
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,15 +132,18 @@ class _Invocation:
     """What was asked for, once that is known."""
 
     command: str = ""
+    profile: str | None = None
+    """The one that was chosen; messages name it in the commands that they tell."""
 
 
 def _run(arguments: Sequence[str] | None, invocation: _Invocation) -> None:
     try:
         app(arguments, obj=invocation)
     except BatchIssuerError as exc:
-        _complain(str(exc), exc.exit_code)
+        _complain(for_profile(str(exc), invocation.profile), exc.exit_code)
     except KeyboardInterrupt:
-        _complain("stopped at once; `batch-issuer resume` goes on", ExitCode.NOT_FINISHED)
+        message = "stopped at once; `batch-issuer resume` goes on"
+        _complain(for_profile(message, invocation.profile), ExitCode.NOT_FINISHED)
     except BrokenPipeError:  # the reader of our output has gone, for example `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.DONE)

@@ -39,10 +39,11 @@ def command(
         _print_waiting(waiting, now, as_json=as_json)
         return
     known = run(settings, lambda services: services.ledger.read(list_batches))
-    _print_batches(known, as_json=as_json)
+    _print_batches(known, settings.profile, as_json=as_json)
 
 
-def _print_batches(known: "Sequence[Batch]", *, as_json: bool) -> None:
+def _print_batches(known: "Sequence[Batch]", profile: str | None, *, as_json: bool) -> None:
+    from batch_issuer.batch.commands import for_profile
     from batch_issuer.cli.rendering import print_json
 
     if as_json:
@@ -52,6 +53,7 @@ def _print_batches(known: "Sequence[Batch]", *, as_json: bool) -> None:
                     "batch": batch.batch,
                     "name": batch.name,
                     "input": batch.input_name,
+                    "profile": batch.profile,
                     "rows": batch.rows,
                     "stage": batch.stage.value,
                     "started_at": batch.started_at,
@@ -64,15 +66,16 @@ def _print_batches(known: "Sequence[Batch]", *, as_json: bool) -> None:
         )
         return
     if not known:
-        typer.echo("No batch yet. Next: batch-issuer issue FILE")
+        typer.echo(for_profile("No batch yet. Next: batch-issuer issue FILE", profile))
         return
     typer.echo(f"{'batch':<24}{'rows':>12}  {'stage':<10}{'exit':>5}  input")
     for batch in known:
         code = "-" if batch.exit_code is None else str(int(batch.exit_code))
         name = f" ({batch.name})" if batch.name else ""
+        name += f", profile {batch.profile}" if batch.profile else ""
         stage = "pruned" if batch.pruned_at else batch.stage
         typer.echo(f"{batch.batch:<24}{batch.rows:>12,}  {stage:<10}{code:>5}  {batch.input_name}{name}")
-    typer.echo("\nNext: batch-issuer show BATCH")
+    typer.echo(for_profile("\nNext: batch-issuer show BATCH", profile))
 
 
 def _print_waiting(waiting: "Sequence[Waiting]", now: datetime, *, as_json: bool) -> None:

@@ -30,12 +30,21 @@ class GlobalOptions:
     """What stands before the command."""
 
     config: Path | None = None
+    profiles: tuple[str, ...] = ()
+    """Only `issue` of several files takes more than one."""
     ledger: str | None = None
     output: Path | None = None
     metrics_file: Path | None = None
     log_format: LogFormat = LogFormat.TEXT
     verbosity: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that was chosen. Raises UsageError where there are several."""
+        if len(self.profiles) > 1:
+            raise UsageError("--profile can be given once, but to `issue` of several files: once for each")
+        return self.profiles[0] if self.profiles else None
 
 
 def refuse_password(ledger: str | None) -> None:
@@ -59,6 +68,13 @@ FileArgument = Annotated[
         "- is standard input.",
     ),
 ]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Spreadsheets with a header row: CSV, TSV, XLSX; - alone is standard input.",
+    ),
+]
 OptionalBatch = Annotated[
     str | None, typer.Argument(metavar="[BATCH]", help="The batch; default: the latest.")
 ]
@@ -74,6 +90,14 @@ Concurrency = Annotated[
 Rate = Annotated[
     float | None,
     typer.Option(min=0, help="API calls a minute, default 100; 0 = unlimited. [env: BATCH_ISSUER_RATE]"),
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="URL",
+        help="Spread the work: dask://HOST:PORT, tls://HOST:PORT, dask://local. [env: BATCH_ISSUER_ENGINE]",
+    ),
 ]
 OnInvalidOption = Annotated[
     OnInvalid, typer.Option(help="One invalid row stops the whole file, or is skipped.")

@@ -4,9 +4,8 @@ import json
 
 import typer
 
-from batch_issuer.cli.rendering import print_json
+from batch_issuer.cli.rendering import counts_of, print_json
 from batch_issuer.inbox import PassResult
-from batch_issuer.reports import Summary
 
 
 def print_line(result: PassResult) -> None:
@@ -21,7 +20,7 @@ def print_pass(result: PassResult, *, as_json: bool) -> None:
         return
     _print_files(result)
     for summary in result.refreshed:
-        typer.echo(f"Asked again for {summary.batch.batch}: {_counts_of(summary)}")
+        typer.echo(f"Asked again for {summary.batch.batch}: {counts_of(summary)}")
     if result.waiting:
         typer.echo(f"Not complete yet: {', '.join(result.waiting)}")
     if result.message:
@@ -42,12 +41,8 @@ def _print_files(result: PassResult) -> None:
             f"{file.name:<{width}}  {went:<9}{rows:>12}  {int(file.exit_code):>4}  {file.batch or '-'}"
         )
         if file.summary is not None and not file.problem:
-            typer.echo(f"{'':<{width}}  {_counts_of(file.summary)}")
+            typer.echo(f"{'':<{width}}  {counts_of(file.summary)}")
         if file.problem:
             typer.echo(f"{'':<{width}}  {file.problem}")
         if file.next_command:
             typer.echo(f"{'':<{width}}  Next: {file.next_command}")
-
-
-def _counts_of(summary: Summary) -> str:
-    return ", ".join(f"{outcome.value} {count:,}" for outcome, count in summary.counts.items() if count)

@@ -65,7 +65,7 @@ def command(
             )
         else:
             _print_plan(result, settings)
-            _print_findings(result, problems, file)
+            _print_findings(result, problems, file, settings.profile)
         raise typer.Exit(exit_code_of(result))
 
 
@@ -95,7 +95,8 @@ def _plan_json(result: "DryRun", settings: "Settings") -> dict[str, Any]:
     }
 
 
-def _print_findings(result: "DryRun", problems: "Problems", file: str) -> None:
+def _print_findings(result: "DryRun", problems: "Problems", file: str, profile: str | None) -> None:
+    from batch_issuer.batch.commands import for_profile
     from batch_issuer.batch.problems import Rule
     from batch_issuer.cli.rendering import print_problems, print_reading, print_repairs
     from batch_issuer.cli.standard_input import shown_file
@@ -107,7 +108,8 @@ def _print_findings(result: "DryRun", problems: "Problems", file: str) -> None:
         typer.echo(f"\n`issue` would send nothing. {result.refusal}")
     # `validate` asks no server: it would find nothing wrong with a bad badge
     again = "plan" if Rule.BADGE in problems.tally.counts else "validate"
-    typer.echo(f"\nNext: batch-issuer {again if result.refusal else 'issue'} {shown_file(file)}")
+    step = again if result.refusal else "issue"
+    typer.echo(for_profile(f"\nNext: batch-issuer {step} {shown_file(file)}", profile))
 
 
 def _print_plan(result: "DryRun", settings: "Settings") -> None:

@@ -35,7 +35,8 @@ def print_summary(summary: Summary, *, as_json: bool) -> None:
         return
     batch = summary.batch
     name = f"{batch.name}: " if batch.name else ""
-    typer.echo(f"Batch {batch.batch}  {name}{batch.input_name}")
+    profile = f", profile {batch.profile}" if batch.profile else ""
+    typer.echo(f"Batch {batch.batch}  {name}{batch.input_name}{profile}")
     if summary.message:
         typer.echo(f"\n{summary.message}")
     typer.echo("")
@@ -108,6 +109,11 @@ def _outcome_rows(counts: Mapping[Outcome, int]) -> Iterable[tuple[str, int, str
     for outcome, words in OUTCOME_WORDS.items():
         if counts.get(outcome):
             yield outcome.value, counts[outcome], words
+
+
+def counts_of(summary: Summary) -> str:
+    """Write how many rows have which outcome on one line."""
+    return ", ".join(f"{outcome.value} {count:,}" for outcome, count in summary.counts.items() if count)
 
 
 def size(count: int) -> str:

@@ -10,6 +10,7 @@ def command(
     batch: o.OptionalBatch = None,
     concurrency: o.Concurrency = None,
     rate: o.Rate = None,
+    engine: o.EngineOption = None,
     new_ledger: o.NewLedger = False,
     wait: o.WaitOption = 0,
     as_json: o.AsJson = False,
@@ -19,10 +20,11 @@ def command(
     from batch_issuer.pipeline import resume
     from batch_issuer.tracking import Wait
 
-    settings = settings_for(context, concurrency=concurrency, rate=rate)
+    settings = settings_for(context, concurrency=concurrency, rate=rate, engine=engine)
     send(
         context,
         settings,
         lambda services: resume(services, batch, Wait(seconds=wait), new_ledger=new_ledger),
         as_json=as_json,
+        is_spread=True,
     )

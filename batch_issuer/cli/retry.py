@@ -12,6 +12,7 @@ def command(
     batch: Annotated[str, typer.Argument(metavar="BATCH", help="The batch.")],
     concurrency: o.Concurrency = None,
     rate: o.Rate = None,
+    engine: o.EngineOption = None,
     new_ledger: o.NewLedger = False,
     wait: o.WaitOption = 0,
     as_json: o.AsJson = False,
@@ -21,10 +22,11 @@ def command(
     from batch_issuer.pipeline import retry
     from batch_issuer.tracking import Wait
 
-    settings = settings_for(context, concurrency=concurrency, rate=rate)
+    settings = settings_for(context, concurrency=concurrency, rate=rate, engine=engine)
     send(
         context,
         settings,
         lambda services: retry(services, batch, Wait(seconds=wait), new_ledger=new_ledger),
         as_json=as_json,
+        is_spread=True,
     )

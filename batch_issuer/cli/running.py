@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -20,29 +21,57 @@ from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
 from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
+from batch_issuer.engine import Engine
 from batch_issuer.errors import BatchIssuerError, Interrupted
 from batch_issuer.logs import set_up_logs
 from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.notices import told
 from batch_issuer.redaction import Redactor
 from batch_issuer.reports import Summary
-from batch_issuer.settings import PREFIX, Settings, load_settings, unknown_variables
+from batch_issuer.settings import PREFIX, Settings, beats_profile, load_settings, unknown_variables
+from batch_issuer.site import Site
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What it takes to have work done elsewhere."""
+
+    site: Site
+    open: Callable[[asyncio.Event], AbstractAsyncContextManager[Engine]]
+    """Opens the engine, and heeds a stop meanwhile."""
+
+
 def settings_for(context: typer.Context, **options: object) -> Settings:
     """Load the settings for a command, and set the logs up. Raises SettingsError."""
     settings = settings_again(context, **options)
+    warn_of_variables(settings)
+    log_start(context)
+    return settings
+
+
+def log_start(context: typer.Context) -> None:
+    """Log that a command has started."""
+    log.info("command started", extra={"command": _command_of(context)})
+
+
+def warn_of_variables(*several: Settings) -> None:
+    """Warn of variables that are no settings, and of those that count in place of what a profile says."""
     for name in unknown_variables(os.environ):
         known = [PREFIX + field.upper() for field in Settings.model_fields]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         typer.echo(f"batch-issuer: warning: {name} is no setting and is ignored{hint}", err=True)
-    log.info("command started", extra={"command": _command_of(context)})
-    return settings
+    for settings in several:
+        for name in beats_profile(settings, os.environ):
+            typer.echo(
+                f"batch-issuer: warning: {name} beats what profile {settings.profile} says, and counts for "
+                "every profile; unset it, so that nothing of one goes to another",
+                err=True,
+            )
 
 
 def _command_of(context: typer.Context) -> str:
@@ -54,7 +83,9 @@ def _command_of(context: typer.Context) -> str:
 def settings_again(context: typer.Context, **options: object) -> Settings:
     """Load the settings anew, for secrets change; warn of nothing. Raises SettingsError."""
     chosen: GlobalOptions = context.obj
+    profile = {} if "profile" in options else {"profile": chosen.profile}
     given = {
+        **profile,
         "ledger": chosen.ledger,
         "output": chosen.output,
         "metrics_file": chosen.metrics_file,
@@ -65,18 +96,23 @@ def settings_again(context: typer.Context, **options: object) -> Settings:
     return settings
 
 
-def set_up(chosen: GlobalOptions, settings: Settings) -> None:
-    """Set the logs up, with these settings' secrets kept out."""
+def set_up(chosen: GlobalOptions, *several: Settings) -> None:
+    """Set the logs up, with the secrets of these settings kept out."""
     set_up_logs(
         log_format=chosen.log_format.value,
         verbosity=chosen.verbosity,
-        redact=Redactor(settings.secrets()),
+        redact=Redactor(secret for settings in several for secret in settings.secrets()),
     )
 
 
 def progress_for(context: typer.Context) -> TerminalProgress:
     """Return progress bars, which show only on a terminal and not with -q."""
-    return TerminalProgress(is_shown=sys.stderr.isatty() and context.obj.verbosity >= 0)
+    return TerminalProgress(is_shown=is_watched(context))
+
+
+def is_watched(context: typer.Context) -> bool:
+    """Tell whether somebody looks who wants to see progress."""
+    return bool(sys.stderr.isatty() and context.obj.verbosity >= 0)
 
 
 def send(
@@ -86,10 +122,11 @@ def send(
     *,
     as_json: bool,
     file: Path | None = None,
+    is_spread: bool = False,
 ) -> NoReturn:
     """Run a command that sends, with its progress; tell people, print what became of the batch.
 
-    Ends with its code.
+    One that is spread has its heavy work done by the engine that the settings name. Ends with its code.
     """
     progress = progress_for(context)
     try:
@@ -98,6 +135,7 @@ def send(
             lambda services: told(services, work, file=file),
             progress=progress,
             command=context.info_name or "",
+            spread=spread_for(context, settings) if is_spread else None,
         )
     finally:
         progress.close()
@@ -111,13 +149,14 @@ def run(
     *,
     progress: Progress | None = None,
     command: str = "",
+    spread: Spread | None = None,
 ) -> T:
     """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
 
     A command that says its name leaves metrics where the settings ask for them, however it ends.
     """
     return run_until_stopped(
-        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command)
+        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command, spread=spread)
     )
 
 
@@ -128,14 +167,24 @@ async def run_once(
     *,
     progress: Progress | None = None,
     command: str,
+    spread: Spread | None = None,
 ) -> T:
     """Do some work with open services, and leave metrics as `run` does."""
     measurements, clock = Measurements(), Clock()
     began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
     try:
-        async with open_services(
-            settings, clock=clock, stopping=stopping, progress=progress, measurements=measurements
-        ) as services:
+        async with (
+            spread.open(stopping) if spread else nullcontext() as engine,
+            open_services(
+                settings,
+                clock=clock,
+                stopping=stopping,
+                progress=progress,
+                measurements=measurements,
+                engine=engine,
+                site=spread.site if spread else None,
+            ) as services,
+        ):
             result = await work(services)
         code = getattr(result, "exit_code", ExitCode.DONE)
     except BatchIssuerError as exc:
@@ -147,13 +196,30 @@ async def run_once(
     finally:
         if command and settings.metrics_file is not None:
             end = RunEnd(at=clock.now().timestamp(), code=int(code), seconds=clock.uptime() - began)
-            await _leave_metrics(settings.metrics_file, settings, measurements, {command: end})
+            await leave_metrics_of(settings.metrics_file, settings, measurements, {command: end})
     return result
 
 
-async def _leave_metrics(
+def spread_for(context: typer.Context, settings: Settings) -> Spread | None:
+    """Return what spreads work over the engine that the settings name; None where this process does all."""
+    if settings.engine is None:
+        return None
+    from batch_issuer.cluster import open_engine
+
+    chosen: GlobalOptions = context.obj
+    site = Site(settings)
+    return Spread(
+        site=site,
+        open=lambda stopping: open_engine(
+            site, stopping=stopping, log_format=chosen.log_format.value, verbosity=chosen.verbosity
+        ),
+    )
+
+
+async def leave_metrics_of(
     path: Path, settings: Settings, measurements: Measurements, ends: Mapping[str, RunEnd]
 ) -> None:
+    """Leave metrics, also where somebody is in a hurry."""
     from batch_issuer.metrics.run_file import leave_metrics
 
     with suppress(asyncio.CancelledError):  # a signal more: the command's own end is what is told

@@ -30,9 +30,11 @@ def command(
 ) -> None:
     """Read and check a file; nothing is sent, and nothing recorded."""
     from batch_issuer.acceptance import IssueOptions
+    from batch_issuer.batch.commands import for_profile
     from batch_issuer.cli.dry_run import dry_run, exit_code_of
     from batch_issuer.cli.rendering import print_json
     from batch_issuer.cli.running import settings_for
+    from batch_issuer.cli.standard_input import shown_file
     from batch_issuer.intake import SheetOptions, parse_mapping
 
     settings = settings_for(
@@ -50,7 +52,9 @@ def command(
         if as_json:
             print_json(_validation_json(result, problems))
         else:
-            _print_validation(result, problems, file, rejects)
+            _print_validation(result, problems, rejects)
+            step = "validate" if result.refusal else "plan"
+            typer.echo(for_profile(f"\nNext: batch-issuer {step} {shown_file(file)}", settings.profile))
         raise typer.Exit(exit_code_of(result))
 
 
@@ -70,9 +74,8 @@ def _validation_json(result: "DryRun", problems: "Problems") -> dict[str, Any]:
     }
 
 
-def _print_validation(result: "DryRun", problems: "Problems", file: str, rejects: Path | None) -> None:
+def _print_validation(result: "DryRun", problems: "Problems", rejects: Path | None) -> None:
     from batch_issuer.cli.rendering import print_problems, print_reading, print_repairs, print_table
-    from batch_issuer.cli.standard_input import shown_file
 
     checked = result.checked
     typer.echo(f"{result.name}: {checked.total:,} rows\n")
@@ -90,7 +93,6 @@ def _print_validation(result: "DryRun", problems: "Problems", file: str, rejects
         typer.echo(f"\nThe invalid rows: {rejects}")
     if result.refusal:
         typer.echo(f"\n{result.refusal}")
-    typer.echo(f"\nNext: batch-issuer {'validate' if result.refusal else 'plan'} {shown_file(file)}")
 
 
 def _valid(result: "DryRun") -> int:

@@ -11,7 +11,8 @@ from batch_issuer.diagnosis.findings import Finding, Findings, not_checked, ok, 
 from batch_issuer.diagnosis.survey import Survey
 from batch_issuer.errors import SettingsError
 from batch_issuer.gateway import sending_access
-from batch_issuer.settings import PREFIX, Settings, read_config, secret_names, unknown_variables
+from batch_issuer.settings import PREFIX, Settings, beats_profile, secret_names, unknown_variables
+from batch_issuer.settings_file import Section, read_sections
 
 _LOGIN: Final = ("username", "password", "client_key", "client_secret")
 _SENDING: Final = (
@@ -25,8 +26,12 @@ def check_settings(survey: Survey) -> Findings:
     settings = survey.settings
     findings = [problem("settings", text) for text in survey.problems]
     findings += _unknown_variables(survey)
+    if settings is not None:
+        findings += _beaten_profile(survey, settings)
     if not findings:
         findings.append(ok("settings", "all are understood"))
+    if settings is not None and settings.profile:
+        findings.insert(0, ok("settings", f"profile {settings.profile} is chosen"))
     if settings is None:
         return [*findings, not_checked("sending", "the settings can't be read")]
     return [*findings, *_check_sending(survey, settings), _check_secrets(survey)]
@@ -38,6 +43,12 @@ def _unknown_variables(survey: Survey) -> Iterator[Finding]:
         near = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {near[0]}?" if near else "remove it"
         yield warning("settings", f"{name} is no setting and is ignored", advice)
+
+
+def _beaten_profile(survey: Survey, settings: Settings) -> Iterator[Finding]:
+    for name in beats_profile(settings, survey.environ):
+        found = f"{name} of the environment beats profile {settings.profile}"
+        yield warning("settings", found, "unset it: it counts for every profile")
 
 
 def _check_sending(survey: Survey, settings: Settings) -> Iterator[Finding]:
@@ -74,14 +85,18 @@ def _check_secrets(survey: Survey) -> Finding:
 
 def _secret_files(survey: Survey) -> Iterator[tuple[str, Path]]:
     with suppress(SettingsError):  # that is a line of its own
-        path, values = read_config(survey.config)
+        sections = read_sections(survey.config, survey.settings.profile or "" if survey.settings else "")
         for name in sorted(secret_names()):
             setting = f"{name.upper()}_FILE"
-            if isinstance(values.get(name), str):
-                yield f"{name.upper()} in", path
-            for named in (values.get(f"{name}_file"), survey.environ.get(PREFIX + setting)):
-                if isinstance(named, str) and named:
-                    yield setting, Path(named)
+            yield from ((f"{name.upper()} in", part.path) for part in sections if _is_text(part, name))
+            named = [part.values.get(f"{name}_file") for part in sections]
+            for path in (*named, survey.environ.get(PREFIX + setting)):
+                if isinstance(path, str) and path:
+                    yield setting, Path(path)
+
+
+def _is_text(section: Section, name: str) -> bool:
+    return isinstance(section.values.get(name), str)
 
 
 def is_open_to_all(path: Path) -> bool:

@@ -21,14 +21,17 @@ from batch_issuer.diagnosis.folders import check_folders
 from batch_issuer.diagnosis.records import check_ledger
 from batch_issuer.diagnosis.server import check_server
 from batch_issuer.diagnosis.survey import Survey
+from batch_issuer.diagnosis.workers import OpenStaffed, check_workers
 from batch_issuer.errors import LedgerUnavailable, UsageError
 from batch_issuer.ledger import ledger_file
 from batch_issuer.redaction import Redactor
 from batch_issuer.settings import Settings
+from batch_issuer.site import Site
 
 _SPARE_SECONDS: Final = 2.0
 """Calls may take so much longer than TIMEOUT, all together; before them, the server is looked for in 10 s."""
 _PLACES: Final = ("output", "disk", "ledger", "batches")
+_ENGINE: Final = ("engine", "engine_ca_file", "engine_cert_file", "engine_key_file")
 _WAY: Final = ("server", "certificate")
 
 
@@ -38,11 +41,13 @@ async def examine(
     clock: Clock,
     trusted: ssl.SSLContext | None = None,
     spare_seconds: float = _SPARE_SECONDS,
+    open_engine: OpenStaffed | None = None,
 ) -> Findings:
     """Run every check, in some seconds more than TIMEOUT. Only reads are called, and nothing is changed.
 
     A file is written to the output folder and deleted, and each call takes its turn in the ledger's pace.
-    `trusted` is what verifies the server's certificate, in the check of that alone.
+    `trusted` is what verifies the server's certificate, in the check of that alone; `open_engine` is needed
+    where the settings name an engine.
     """
     settings = survey.settings
     findings = check_settings(survey)
@@ -51,7 +56,8 @@ async def examine(
     (places, is_usable), (way, is_reached) = await asyncio.gather(
         _check_places(survey, settings), _check_way(survey, settings, clock, trusted)
     )
-    findings += [await _check_channels(survey, settings), *places, *way]
+    workers = await _check_engine(survey, settings, open_engine, uses_ledger=is_usable)
+    findings += [await _check_channels(survey, settings), *places, *workers, *way]
     if is_reached:
         findings += await _check_calls(survey, settings, clock, uses_ledger=is_usable, spare=spare_seconds)
     else:
@@ -63,6 +69,19 @@ async def examine(
 async def _check_channels(survey: Survey, settings: Settings) -> Finding:
     lacking = survey.lacks("notify", "notify_checkers")
     return not_checked("notices", lacking) if lacking else await check_channels(settings)
+
+
+async def _check_engine(
+    survey: Survey, settings: Settings, open_engine: OpenStaffed | None, *, uses_ledger: bool
+) -> Findings:
+    """Check the engine and its workers, where there shall be any."""
+    if open_engine is None or (settings.engine is None and not survey.lacks("engine")):
+        return []
+    lacking = survey.lacks(*_ENGINE, "output", "ledger")
+    if lacking:
+        return none_checked(lacking, "engine")
+    config = survey.config and survey.config.absolute()
+    return await check_workers(Site(settings, config=config), open_engine, uses_ledger=uses_ledger)
 
 
 async def _check_calls(

@@ -1,19 +1,11 @@
 """What a pass over a folder did, for whoever prints it, counts it or tells people of it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from batch_issuer.batch.exit_codes import ExitCode, first_held
+from batch_issuer.batch.exit_codes import ExitCode, first_of_files
 from batch_issuer.reports import Summary
-
-_COUNTS_AS: Final = {
-    ExitCode.USAGE: ExitCode.ROWS_NEED_A_LOOK,
-    ExitCode.INPUT_REFUSED: ExitCode.ROWS_NEED_A_LOOK,
-    ExitCode.GUARDED: ExitCode.ROWS_NEED_A_LOOK,
-}
-"""A file that was refused, whatever the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +68,7 @@ class PassResult:
     def exit_code(self) -> ExitCode:
         """The first of 1, 6, 5, 4, 0 over files and refreshed batches; a refused file counts as 4."""
         codes = [file.exit_code for file in self.files] + [one.exit_code for one in self.refreshed]
-        return first_of(codes if self.stopped is None else [*codes, self.stopped])
+        return first_of_files(codes if self.stopped is None else [*codes, self.stopped])
 
     @property
     def has_news(self) -> bool:
@@ -92,8 +84,3 @@ class PassResult:
             "message": self.message,
             "exit_code": int(self.exit_code),
         }
-
-
-def first_of(codes: Iterable[ExitCode]) -> ExitCode:
-    """Choose the exit code of several files."""
-    return first_held({_COUNTS_AS.get(code, code) for code in codes})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.errors import AlreadyIssued, BatchIssuerError, ReportsNotWritten
 from batch_issuer.inbox.folder import left_marker
@@ -117,7 +118,8 @@ def _placed(result: FileResult, place: Path, moved: Moved) -> FileResult:
     if moved is not Moved.THERE:
         return replace(placed, problem=". ".join(filter(None, (result.problem, _TOLD[moved]))))
     is_refused = result.exit_code is ExitCode.INPUT_REFUSED
-    next_command = validate_command(place) if is_refused else result.next_command
+    profile = result.summary.batch.profile if result.summary else ""
+    next_command = for_profile(validate_command(place), profile) if is_refused else result.next_command
     return replace(placed, place=place, next_command=next_command)
 
 
@@ -158,7 +160,7 @@ async def refuse(
         reports=reports_of(place),
         problem=str(why),
         exit_code=why.exit_code,
-        next_command=_next_command(why, place),
+        next_command=for_profile(_next_command(why, place), work.services.settings.profile),
     )
 
 
@@ -183,7 +185,8 @@ def _advice(why: BatchIssuerError, place: Path) -> str:
 
 def _problem_text(work: Work, name: str, why: BatchIssuerError, place: Path) -> str:
     at = work.services.clock.timestamp()
-    return (
+    text = (
         f"{name} was refused at {at}. Nothing of it was sent.\n\n{work.services.redact(str(why))}\n\n"
         f"{_advice(why, place)}\nNext: {_next_command(why, place)}\n"
     )
+    return for_profile(text, work.services.settings.profile)

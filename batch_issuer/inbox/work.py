@@ -1,6 +1,5 @@
 """What the steps of a pass share: the open services, the folder, and what the user decided."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -9,6 +8,7 @@ from batch_issuer.acceptance import IssueOptions
 from batch_issuer.assembly import Services, open_api
 from batch_issuer.gateway import AnswerKind, read_access
 from batch_issuer.inbox.folder import Completeness, Inbox
+from batch_issuer.tasks import stop_of_its_own
 from batch_issuer.tracking import ask
 
 
@@ -35,20 +35,8 @@ class Work:
 @asynccontextmanager
 async def stopping_alone(services: Services) -> AsyncIterator[Services]:
     """Give services that a batch may stop without stopping the others; a stop from outside reaches all."""
-    own = asyncio.Event()
-
-    async def pass_on() -> None:
-        await services.stopping.wait()
-        own.set()
-
-    if services.stopping.is_set():
-        own.set()
-    passing = asyncio.create_task(pass_on(), name="pass a stop on")
-    try:
+    async with stop_of_its_own(services.stopping) as own:
         yield replace(services, stopping=own)
-    finally:
-        passing.cancel()
-        await asyncio.wait({passing})
 
 
 async def server_answers(services: Services) -> bool:

@@ -1,11 +1,18 @@
 """What a lane is asked to do, and what it tells at its end: values that travel, without secrets."""
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.ledger import LeaseKey
+from batch_issuer.settings import Settings
 from batch_issuer.site import Site
 from batch_issuer.submission import Stop
+
+_CALLS_A_MINUTE: Final = 3_000
+"""What one lane can do with ease, where answers take their time."""
+_SPARE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,15 @@ class LaneEnd:
 
     stop: Stop | None = None
     """Why the lane has ended the run, where it did."""
+
+
+def lanes_for(settings: Settings, *, width: int) -> int:
+    """Say how many lanes a run has: as many as its pace can keep busy, and two where one may die.
+
+    There are no more than requests may be under way, nor than pieces of work that can be done at a time.
+    """
+    needed = max(_SPARE, math.ceil(settings.rate / _CALLS_A_MINUTE)) if settings.rate else width
+    return min(needed, settings.concurrency, width)
 
 
 def shares_of(concurrency: int, lanes: int) -> list[int]:

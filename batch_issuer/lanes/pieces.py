@@ -74,4 +74,4 @@ class Pieces:
 
 
 async def _drive(engine: Engine, job: LaneJob) -> LaneEnd:
-    return await engine.run(drive_lane, job)
+    return await engine.run(drive_lane, job, waits=True)

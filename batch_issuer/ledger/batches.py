@@ -80,6 +80,11 @@ class Batch:
     upload: str = ""
     """The upload that it was, where it came through the console."""
 
+    @property
+    def profile(self) -> str:
+        """The profile of settings that it was issued under, if there was one."""
+        return str(self.settings.get("profile") or "")
+
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
         """Read a row of the table."""

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +28,17 @@ def lock_for_all(connection: Connection, lock: Lock) -> None:
     """
     if connection.dialect.name == _POSTGRESQL:
         connection.execute(select(func.pg_advisory_xact_lock(int(lock))))
+
+
+def learn_sizes(connection: Connection, *tables: Table) -> None:
+    """Let the database look how much tables hold, after many rows came in.
+
+    PostgreSQL plans queries by what it last saw, and looks again by itself, but only in its own time:
+    meanwhile it sorts all requests of a batch to read the next few. SQLite plans by its indexes alone.
+    """
+    if connection.dialect.name == _POSTGRESQL:
+        names = ", ".join(table.name for table in tables)
+        connection.execute(text(f"ANALYZE (SKIP_LOCKED) {names}"))
 
 
 def reason_of(exc: SQLAlchemyError) -> str:

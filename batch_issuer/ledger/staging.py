@@ -1,31 +1,33 @@
-"""Queries on what is staged of a batch that is recorded in parts, and on the round that may write it.
+"""Queries on what is staged of a batch that is recorded in parts, and on the draft that may write it.
 
-A round is one pass over a file: its rows are checked, or planned, once more in the next one. Work on a round
-may come late or twice, as whoever does it may be taken for dead and wake up. So it is named by a lease that
-nobody renews: whoever begins the next round has it, and no work of an earlier one writes any more. Of one
-round each piece of work gives the same whenever it is done, or keeps to what was written first.
+A draft is one pass over a file; where its rows have to be checked or planned once more, that is the next one.
+Work on a draft may come late or twice, as whoever does it may be taken for dead and wake up. So a draft is
+named by a lease that nobody renews: the next one takes it, and no work on an earlier one writes any more. Of
+one draft each piece of work gives the same whenever it is done, or keeps to what was written first.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 import orjson
-from sqlalchemy import Column, Connection, Function, and_, delete, exists, func, select, update
+from sqlalchemy import Column, Connection, Executable, Function, and_, delete, exists, func, select, update
 
 from batch_issuer.batch.holding import HeldRows
 from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.requests import CustomerIds, RowNumbers
+from batch_issuer.errors import BatchTakenOver
 from batch_issuer.ledger import tables
 from batch_issuer.ledger.batches import BatchStage
 from batch_issuer.ledger.dialects import upsert
-from batch_issuer.ledger.leases import LeaseKey, check_lease
+from batch_issuer.ledger.leases import LeaseKey, holds_lease
 from batch_issuer.ledger.packing import pack_customers, pack_rows, unpack_customers, unpack_rows
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_DRAFT: Final = "draft "
 _CUSTOMER: Final = 8
 _ROW: Final = 4
 _PLACE: Final = 4
@@ -51,32 +53,33 @@ class LeftOut:
     held: HeldRows
 
 
-def begin_round(connection: Connection, batch: BatchId, owner: str) -> LeaseKey:
-    """Begin a round: nobody writes for an earlier one from now on."""
-    key = LeaseKey(name=_round_of(batch), owner=owner)
+def begin_draft(connection: Connection, batch: BatchId, owner: str) -> LeaseKey:
+    """Begin a draft: nobody writes for an earlier one from now on."""
+    key = LeaseKey(name=_draft_of(batch), owner=owner)
     connection.execute(upsert(connection, tables.leases).values(name=key.name).on_conflict_do_nothing())
     connection.execute(update(tables.leases).where(_leases.name == key.name).values(owner=owner))
     return key
 
 
-def end_rounds(connection: Connection, batch: BatchId) -> None:
-    """Let nobody write for a round of a batch any more."""
-    connection.execute(delete(tables.leases).where(_leases.name == _round_of(batch)))
+def end_drafts(connection: Connection, batch: BatchId) -> None:
+    """Let nobody write for a draft of a batch any more."""
+    connection.execute(delete(tables.leases).where(_leases.name == _draft_of(batch)))
 
 
-def _round_of(batch: BatchId) -> str:
-    return f"round {batch}"
+def _draft_of(batch: BatchId) -> str:
+    return f"{_DRAFT}{batch}"
 
 
-def in_round(
+def for_draft(
     connection: Connection,
     key: LeaseKey,
     query: Callable[Concatenate[Connection, P], T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Run a query that only a round may run. Raises BatchTakenOver where another one has begun."""
-    check_lease(connection, key)
+    """Run a query that only a draft may run. Raises BatchTakenOver where another one has begun."""
+    if not holds_lease(connection, key):
+        raise BatchTakenOver(key.name.removeprefix(_DRAFT))
     return query(connection, *args, **kwargs)
 
 
@@ -91,7 +94,7 @@ def insert_part(
 def read_part(connection: Connection, batch: BatchId, part: int, cut: Cut) -> tuple[CustomerIds, RowNumbers]:
     """Return the customers and row numbers of some staged rows of a part."""
     query = select(_piece(_parts.customers, cut, _CUSTOMER), _piece(_parts.rows, cut, _ROW))
-    found = connection.execute(query.where(_parts.batch == batch, _parts.part == part)).one()
+    found = _only(connection, batch, query.where(_parts.batch == batch, _parts.part == part))
     return unpack_customers(found[0]), unpack_rows(found[1])
 
 
@@ -126,7 +129,7 @@ def read_duplicates(
 ) -> tuple[RowNumbers, RowNumbers]:
     """Return some duplicates of a unit, and what they repeat."""
     query = select(_piece(_units.duplicates, cut, _ROW), _piece(_units.repeated, cut, _ROW))
-    found = connection.execute(query.where(_units.batch == batch, _units.unit == unit)).one()
+    found = _only(connection, batch, query.where(_units.batch == batch, _units.unit == unit))
     return unpack_rows(found[0]), unpack_rows(found[1])
 
 
@@ -138,9 +141,9 @@ def read_held(connection: Connection, batch: BatchId, unit: int, cut: Cut) -> He
         _piece(_units.holders, cut, _PLACE),
         _units.holder_ids,
     )
-    rows, customers, holders, ids = connection.execute(
-        query.where(_units.batch == batch, _units.unit == unit)
-    ).one()
+    rows, customers, holders, ids = _only(
+        connection, batch, query.where(_units.batch == batch, _units.unit == unit)
+    )
     return HeldRows(
         rows=unpack_rows(rows),
         customers=unpack_customers(customers),
@@ -154,8 +157,16 @@ def read_left_rows(
 ) -> RowNumbers:
     """Return the numbers of some rows that are left out of a unit, duplicates first."""
     query = select(_piece(_units.duplicates, duplicates, _ROW), _piece(_units.held, held, _ROW))
-    found = connection.execute(query.where(_units.batch == batch, _units.unit == unit)).one()
+    found = _only(connection, batch, query.where(_units.batch == batch, _units.unit == unit))
     return np.concatenate([unpack_rows(found[0]), unpack_rows(found[1])])
+
+
+def _only(connection: Connection, batch: BatchId, query: Executable) -> Any:  # noqa: ANN401 - what the query names
+    """Return what is staged; where it is not, it was forgotten, as the draft is over."""
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        raise BatchTakenOver(batch)
+    return found
 
 
 def _piece(column: Column[bytes], cut: Cut, size: int) -> Function[bytes]:

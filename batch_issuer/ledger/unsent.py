@@ -10,6 +10,7 @@ from batch_issuer.batch.ids import BatchId, RequestId
 from batch_issuer.batch.requests import Group, IssueRequest
 from batch_issuer.batch.stages import Stage
 from batch_issuer.ledger import tables
+from batch_issuer.ledger.dialects import learn_sizes
 from batch_issuer.ledger.packing import unpack_customers, unpack_rows
 from batch_issuer.ledger.prepared import Prepared
 from batch_issuer.ledger.requests import PLACE
@@ -62,6 +63,11 @@ def unsent_requests(
     place = {"chunk_": chunk, "halvings_": halvings, "generation_": generation}
     found = _unsent.fetch(connection, {"batch_": batch, "limit_": limit, **place})
     return [Unsent(request=issue_request(row), attempts=row.attempts, doubts=row.doubts) for row in found]
+
+
+def learn_how_many(connection: Connection) -> None:
+    """Let the database look how many requests there are, before the next ones are asked for many times."""
+    learn_sizes(connection, tables.requests, tables.request_rows)
 
 
 def load_requests(

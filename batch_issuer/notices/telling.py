@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from batch_issuer.assembly import Services
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.clock import format_instant
 from batch_issuer.errors import BatchInUse, BatchIssuerError, InputRefused, NoPermission, NotFinished
 from batch_issuer.gateway.access import normal_url
@@ -167,7 +168,7 @@ def _stored(services: Services, notice: Notice, channel: Channel, now: datetime)
         about=notice.about,
         figure=notice.figure,
         subject=services.redact(notice.text.subject),
-        body=services.redact(notice.text.body),
+        body=services.redact(for_profile(notice.text.body, services.settings.profile)),
         attachment=str(notice.attachment) if notice.attachment and attaches else "",
         made_at=format_instant(now),
         until=format_instant(now + notice.lasts),

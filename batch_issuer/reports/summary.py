@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from batch_issuer.batch.commands import for_profile
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.batch.outcomes import Outcome
 from batch_issuer.batch.problem_columns import ProblemColumns
@@ -124,7 +125,11 @@ class Summary:
 
 
 def next_command(batch: Batch, counts: Mapping[Outcome, int], folder: Path, *, retriable: int) -> str:
-    """Say what to run next, or nothing where all is done that can be done from here."""
+    """Say what to run next, under the batch's profile; nothing where all is done that can be from here."""
+    return for_profile(_next_command(batch, counts, folder, retriable=retriable), batch.profile)
+
+
+def _next_command(batch: Batch, counts: Mapping[Outcome, int], folder: Path, *, retriable: int) -> str:
     if batch.stage is BatchStage.REFUSED:
         return f"batch-issuer issue {quoted(batch.input_name)}"
     if any(counts.get(outcome, 0) for outcome in (Outcome.NOT_SENT, Outcome.IN_DOUBT)):

@@ -1,4 +1,4 @@
-"""What whoever spreads the work has at hand: an engine, and the rounds of one batch."""
+"""What whoever spreads the work has at hand: an engine, and the drafts of one batch."""
 
 import asyncio
 import secrets
@@ -11,8 +11,8 @@ from batch_issuer.assembly import Services
 from batch_issuer.engine import Engine, Work, each
 from batch_issuer.errors import EngineUnavailable, Interrupted
 from batch_issuer.ledger import Batch
-from batch_issuer.ledger.staging import begin_round
-from batch_issuer.spread.rounds import Round
+from batch_issuer.ledger.staging import begin_draft
+from batch_issuer.spread.draft import Draft
 from batch_issuer.submission import Lease
 
 R = TypeVar("R")
@@ -28,10 +28,10 @@ class Client:
     batch: Batch
     engine: Engine
 
-    async def begin(self) -> Round:
-        """Begin a round: what is left of earlier ones writes nothing any more."""
-        key = await self.lease.write(begin_round, self.batch.batch, secrets.token_hex(16))
-        return Round(site=self.services.site, batch=self.batch.batch, key=key)
+    async def begin(self) -> Draft:
+        """Begin a draft: what is left of earlier ones writes nothing any more."""
+        key = await self.lease.write(begin_draft, self.batch.batch, secrets.token_hex(16))
+        return Draft(site=self.services.site, batch=self.batch.batch, key=key)
 
     async def do(
         self, work: Work[T, R], items: Iterable[T], take: Callable[[R], None], *, doing: str

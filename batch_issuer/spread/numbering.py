@@ -8,10 +8,10 @@ import numpy as np
 
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.staging import Cut
+from batch_issuer.spread.draft import Draft
 from batch_issuer.spread.layout import Counts, Layout, Piece, Unit
 from batch_issuer.spread.parts import Numbers
 from batch_issuer.spread.requests import Left, RequestsJob
-from batch_issuer.spread.rounds import Round
 from batch_issuer.spread.units import UnitFacts
 
 
@@ -43,7 +43,7 @@ def left_of(units: Sequence[PlannedUnit], first: int, end: int) -> list[Left]:
 
 
 def requests_jobs(
-    layout: Layout, units: Sequence[PlannedUnit], around: Round, batch: Batch, *, rows: int
+    layout: Layout, units: Sequence[PlannedUnit], draft: Draft, batch: Batch, *, rows: int
 ) -> Iterator[RequestsJob]:
     """Yield the pieces of work that record all requests, a large group so many rows at a time."""
     size = batch.settings["chunk_size"]
@@ -56,7 +56,7 @@ def requests_jobs(
             layout.pieces(whole), same, rows=max(1, rows // size) * size if is_large else None
         ):
             yield RequestsJob(
-                round=around,
+                draft=draft,
                 org_id=batch.org_id,
                 chunk_size=size,
                 groups=layout.groups(whole),

@@ -16,7 +16,7 @@ from batch_issuer.intake import CheckedRows, Figures, GroupKey, Source, check_pa
 from batch_issuer.ledger.batches import insert_new_problems
 from batch_issuer.ledger.staging import insert_part
 from batch_issuer.planning import RowCollector, RowTable
-from batch_issuer.spread.rounds import Round
+from batch_issuer.spread.draft import Draft
 from batch_issuer.tasks import see_through
 
 Numbers = npt.NDArray[np.int32]
@@ -29,7 +29,7 @@ _SMALL: Final = 1 << 16
 class PartJob:
     """One part to check."""
 
-    round: Round
+    draft: Draft
     number: int
     copy: Path
     """The copy of the input, in a folder that all share."""
@@ -65,15 +65,15 @@ async def check_one_part(job: PartJob) -> PartFacts:
     """
     await asyncio.to_thread(_look_at, job)
     part = _Part()
-    async with job.round.open() as ledger:
+    async with job.draft.open() as ledger:
         blocks = check_part(job.source)
         while (rows := await see_through(asyncio.to_thread(next, blocks, None))) is not None:
             part.add(rows)
             if rows.problems:
                 block = int(rows.problems.rows[0])
-                await ledger.write(insert_new_problems, job.round.batch, block, rows.problems)
+                await ledger.write(insert_new_problems, job.draft.batch, block, rows.problems)
         table, facts = await asyncio.to_thread(part.in_runs, job)
-        await ledger.write(insert_part, job.round.batch, job.number, table.customers, table.rows)
+        await ledger.write(insert_part, job.draft.batch, job.number, table.customers, table.rows)
     return facts
 
 

@@ -13,9 +13,9 @@ from batch_issuer.ledger.requests import insert_new_requests
 from batch_issuer.ledger.staging import Cut, read_left_rows
 from batch_issuer.planning import Numbers, cut
 from batch_issuer.recording import in_blocks
+from batch_issuer.spread.draft import Draft
 from batch_issuer.spread.layout import Counts, Piece
 from batch_issuer.spread.pieces import read_pieces
-from batch_issuer.spread.rounds import Round
 from batch_issuer.tasks import see_through
 
 
@@ -32,7 +32,7 @@ class Left:
 class RequestsJob:
     """Rows to cut into requests: of all that the pieces hold without what is left out, some in a row."""
 
-    round: Round
+    draft: Draft
     org_id: str
     chunk_size: int
     groups: Sequence[GroupKey]
@@ -47,19 +47,19 @@ class RequestsJob:
 async def record_requests(job: RequestsJob) -> int:
     """Record requests in short transactions; return how many there are."""
     count = 0
-    async with job.round.open() as ledger:
+    async with job.draft.open() as ledger:
         blocks = in_blocks(_requests(ledger.ledger, job))
         while (block := await see_through(asyncio.to_thread(next, blocks, None))) is not None:
-            await ledger.write(insert_new_requests, job.round.batch, block)
+            await ledger.write(insert_new_requests, job.draft.batch, block)
             count += len(block)
     return count
 
 
 def _requests(ledger: Ledger, job: RequestsJob) -> Iterator[IssueRequest]:
     with ledger.snapshot() as connection:
-        table = read_pieces(connection, job.round.batch, job.pieces, job.groups)
+        table = read_pieces(connection, job.draft.batch, job.pieces, job.groups)
         left = [
-            read_left_rows(connection, job.round.batch, some.unit, some.duplicates, some.held)
+            read_left_rows(connection, job.draft.batch, some.unit, some.duplicates, some.held)
             for some in job.left
         ]
     is_kept = _is_kept(table.rows, left)
@@ -67,15 +67,16 @@ def _requests(ledger: Ledger, job: RequestsJob) -> Iterator[IssueRequest]:
     by_group = by_group[is_kept[by_group]][job.rows.start : job.rows.start + job.rows.count]
     customers, rows, codes = table.customers[by_group], table.rows[by_group], table.codes[by_group]
     borders = np.searchsorted(codes, np.arange(len(job.groups) + 1)).tolist()
-    for at, group in enumerate(table.groups):
+    # in order of their ids: what lies together in the indexes is written together
+    for at in np.argsort(job.before, kind="stable").tolist():
         here = slice(borders[at], borders[at + 1])
         numbers = Numbers(
             org_id=job.org_id,
-            batch=job.round.batch,
+            batch=job.draft.batch,
             before=int(job.before[at]),
             chunk_size=job.chunk_size,
         )
-        yield from cut(group, customers[here], rows[here], numbers)
+        yield from cut(table.groups[at], customers[here], rows[here], numbers)
 
 
 def _is_kept(rows: RowNumbers, left: Sequence[RowNumbers]) -> "np.typing.NDArray[np.bool_]":

@@ -12,9 +12,9 @@ from batch_issuer.ledger import Ledger
 from batch_issuer.ledger.staging import LeftOut, insert_unit
 from batch_issuer.planning import Plan, RowTable, plan_requests
 from batch_issuer.recording import find_held_rows
+from batch_issuer.spread.draft import Draft
 from batch_issuer.spread.layout import Counts, Piece
 from batch_issuer.spread.pieces import count_by_piece, read_pieces
-from batch_issuer.spread.rounds import Round
 from batch_issuer.tasks import see_through
 
 
@@ -30,7 +30,7 @@ class Guard:
 class UnitJob:
     """One unit to plan."""
 
-    round: Round
+    draft: Draft
     number: int
     groups: Sequence[GroupKey]
     pieces: Sequence[Piece]
@@ -52,10 +52,10 @@ class UnitFacts:
 
 async def plan_unit(job: UnitJob) -> UnitFacts:
     """Plan a unit, and stage what is left out of it."""
-    async with job.round.open() as ledger:
+    async with job.draft.open() as ledger:
         table, plan, held = await see_through(asyncio.to_thread(_plan, ledger.ledger, job))
         left = LeftOut(duplicates=plan.duplicates, repeated=plan.repeated, held=held)
-        staged = await ledger.write(insert_unit, job.round.batch, job.number, left)
+        staged = await ledger.write(insert_unit, job.draft.batch, job.number, left)
     # it may have been staged before: then that counts
     kept = await see_through(asyncio.to_thread(plan.without, staged))
     return UnitFacts(
@@ -66,7 +66,7 @@ async def plan_unit(job: UnitJob) -> UnitFacts:
 
 
 def _plan(ledger: Ledger, job: UnitJob) -> tuple[RowTable, Plan, HeldRows]:
-    batch, guard = job.round.batch, job.guard
+    batch, guard = job.draft.batch, job.guard
     with ledger.snapshot() as connection:
         table = read_pieces(connection, batch, job.pieces, job.groups)
         plan = plan_requests(table, chunk_size=1)  # how they are cut is decided when all units are planned

@@ -8,16 +8,15 @@ from batch_issuer.assembly import Services
 from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.engine import Engine
 from batch_issuer.errors import Interrupted
-from batch_issuer.intake import Figures, RowCount, Source
+from batch_issuer.intake import Figures, RowCount, Source, Span
 from batch_issuer.intake.copying import copy_in
-from batch_issuer.intake.spans import Span
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.staging import delete_staged, find_left_behind
 from batch_issuer.spread.client import Client
+from batch_issuer.spread.draft import Draft
 from batch_issuer.spread.layout import Index
 from batch_issuer.spread.parts import PartFacts, PartJob, check_one_part
 from batch_issuer.spread.planned import InUnits
-from batch_issuer.spread.rounds import Round
 from batch_issuer.submission import Lease
 
 
@@ -33,7 +32,7 @@ class InParts:
     async def check(self, source: Source) -> "Found":
         """Check all rows; parts record their problems."""
         client = Client(services=self.services, lease=self.lease, batch=self.batch, engine=self.engine)
-        around = await client.begin()
+        draft = await client.begin()
         await self._tidy_up()
         spans = await self._cut(source)
         found, count = Found(client=client), RowCount(source)
@@ -43,7 +42,7 @@ class InParts:
             found.add(facts)
             self.services.progress.rows_checked(facts.figures.total)
 
-        await client.do(check_one_part, self._jobs(around, source, spans), take, doing="checked")
+        await client.do(check_one_part, self._jobs(draft, source, spans), take, doing="checked")
         count.end()
         return found
 
@@ -67,14 +66,14 @@ class InParts:
             found.append(span)
         return found
 
-    def _jobs(self, around: Round, source: Source, spans: Sequence[Span]) -> Iterable[PartJob]:
+    def _jobs(self, draft: Draft, source: Source, spans: Sequence[Span]) -> Iterable[PartJob]:
         copy = copy_in(self.services.batch_folder(self.batch.batch)).absolute()
         size = sum(span.size for span in spans)
         slices = max(1, -(-size // self.services.sizes.slice_bytes))
         source, size = source.at(copy), copy.stat().st_size
         for number, span in enumerate(spans):
             yield PartJob(
-                round=around,
+                draft=draft,
                 number=number,
                 copy=copy,
                 size=size,

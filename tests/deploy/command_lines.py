@@ -29,7 +29,9 @@ def parse(arguments: Sequence[str]) -> str:
 
 def ours(line: str) -> list[str] | None:
     """Return the arguments of the batch-issuer that a line of shell calls, if it calls one."""
-    words = list(shlex.shlex(line, posix=True, punctuation_chars="|;&<>"))
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&<>")
+    lexer.whitespace_split = True  # else an address falls apart at its colon
+    words = list(lexer)
     if words[:2] == ["sudo", "-u"]:
         words = words[3:]
     if words[:1] != ["batch-issuer"]:

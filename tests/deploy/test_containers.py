@@ -4,7 +4,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,16 @@ import yaml
 
 from batch_issuer import __version__
 from batch_issuer.settings import Settings, load_settings, unknown_variables
+from tests.deploy import manifests
 from tests.deploy.command_lines import DEPLOY, ROOT, ours, parse
+from tests.deploy.manifests import validate
 
 KUBERNETES = DEPLOY / "kubernetes"
 MANIFESTS = sorted(path.name for path in KUBERNETES.glob("*.yaml") if path.name != "kustomization.yaml")
 
 
 def documents(name: str) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all((KUBERNETES / name).read_text()))
-
-
-def validate(path: Path) -> "subprocess.CompletedProcess[str]":
-    program = Path(sys.executable).with_name("kubernetes-validate")
-    return subprocess.run([program, "--strict", path], capture_output=True, text=True, check=False)
+    return manifests.documents(KUBERNETES / name)
 
 
 @pytest.fixture

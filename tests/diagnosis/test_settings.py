@@ -146,3 +146,42 @@ async def test_channels_that_can_be_told_are_counted_and_not_told(checkup: Check
         "notices"
     )
     assert (line.state, line.found) == (State.OK, "2 channels can be told; nothing was sent")
+
+
+async def test_the_profile_that_is_chosen_is_told_and_its_secrets_are_looked_at(checkup: Checkup) -> None:
+    secret = checkup.folder / "north"
+    secret.write_text("north-secret")
+    secret.chmod(0o600)
+    checkup.config = checkup.folder / "settings.toml"
+    checkup.config.write_text('[profiles.north]\nui_auth_token_file = "north"\n')
+    del checkup.variables["ui_auth_token"]
+    found = await checkup.run(profile="north")
+    assert found.lines("settings") == "ok: profile north is chosen; \nok: all are understood; "
+    assert found.of("secrets").found == "1 in files that not everybody can read"
+
+
+async def test_a_variable_that_beats_the_profile_is_a_warning(checkup: Checkup) -> None:
+    checkup.config = checkup.folder / "settings.toml"
+    checkup.config.write_text('[profiles.north]\npassword = "x"\nrate = 7\n')
+    told = (await checkup.run(profile="north", rate="9")).lines("settings")
+    assert "warning: BATCH_ISSUER_PASSWORD of the environment beats profile north; unset it" in told
+    assert "warning: BATCH_ISSUER_RATE of the environment beats profile north" in told
+
+
+async def test_of_a_profile_that_there_is_not_nothing_else_is_checked(checkup: Checkup) -> None:
+    checkup.config = checkup.folder / "settings.toml"
+    checkup.config.write_text("[profiles.north]\nrate = 7\n")
+    found = await checkup.run(profile="nort")
+    assert "has no profile 'nort'; did you mean north?" in found.of("settings").found
+    assert {state for check, state in found.states.items() if check != "settings"} == {State.NOT_CHECKED}
+    assert found.exit_code is ExitCode.USAGE
+
+
+async def test_what_is_wrong_with_a_profile_hides_nothing_else(checkup: Checkup) -> None:
+    checkup.config = checkup.folder / "settings.toml"
+    checkup.config.write_text('[profiles.north]\nchunk_size = 0\nchunksize = 5\npassword_file = "no"\n')
+    told = (await checkup.run(profile="north", password="")).lines("settings")
+    assert "profile north: CHUNK_SIZE: " in told
+    assert "profile north: " in told
+    assert "unknown setting 'chunksize'" in told
+    assert "PASSWORD_FILE names no" in told

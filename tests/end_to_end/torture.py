@@ -1,24 +1,31 @@
 """The command is killed at random moments under random faults, resumed, and compared with the truth.
 
 `python -m tests.end_to_end.torture --runs 100 --seed 1` runs it at length; a seed repeats a run.
-`--ledger postgresql` keeps the ledgers on a PostgreSQL server of its own.
+`--ledger postgresql` keeps the ledgers on a PostgreSQL server of its own; `--engine dask` has each run sent
+by a scheduler and workers of its own, which are killed at random moments, too.
 """
 
 import argparse
+import itertools
 import json
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.play import COMMAND as SHORT_LEASES
+from tests.cluster.play import PRELOAD
+from tests.cluster.processes import Cluster
 from tests.end_to_end.conftest import COMMAND, Process, environment, lines_in, settings_told_by
 from tests.postgresql import Databases, PostgresServer, find_postgresql
 
@@ -27,6 +34,8 @@ ROWS = 240
 SEND = ("--rate", "0", "--concurrency", "6")
 _MOST_RESUMES = 40
 _TWO_AT_ONCE = 0.4
+_MOST_KILLS = 6
+_SCHEDULER_SHARE = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,24 +47,27 @@ class Run:
     lag: float
     dice: random.Random
     settings: dict[str, str] = field(default_factory=dict)
+    cluster: Cluster | None = None
     kills: int = 0
+    member_kills: int = 0
+    """How often a worker or the scheduler was killed."""
     commands: int = 0
     pairs: int = 0
     """How often two commands resumed at once."""
     problems: list[str] = field(default_factory=list)
 
 
-def run_once(seed: int, folder: Path, *, lag: float = 0.3, ledger: str = "") -> Run:
+def run_once(seed: int, folder: Path, *, lag: float = 0.3, ledger: str = "", is_spread: bool = False) -> Run:
     """Issue one file to a sandbox that lies, killing the command now and then; compare at the end.
 
-    The ledger is a file in the folder, unless another is named.
+    The ledger is a file in the folder, unless another is named. A run that is spread has its own cluster.
     """
     run = Run(seed=seed, folder=folder, lag=lag, dice=random.Random(seed))  # noqa: S311 - to repeat a run
     write_input(run)
     sandbox = start_sandbox(run)
     if ledger:
         run.settings["BATCH_ISSUER_LEDGER"] = ledger
-    with sandbox:
+    with sandbox, open_cluster(run) if is_spread else nullcontext():
         try:
             drive(run)
             compare(run, truth(run))
@@ -63,6 +75,45 @@ def run_once(seed: int, folder: Path, *, lag: float = 0.3, ledger: str = "") -> 
             sandbox.terminate()
             sandbox.communicate(timeout=20)
     return run
+
+
+@contextmanager
+def open_cluster(run: Run) -> Iterator[None]:
+    """Have the run sent by a cluster, some member of which is killed now and then."""
+    folder = run.folder / "cluster"
+    folder.mkdir()
+    ended = threading.Event()
+    with Cluster(folder=folder, environment={**run.settings, **PRELOAD}) as cluster:
+        run.cluster = cluster.start(workers=2)
+        run.settings["BATCH_ISSUER_ENGINE"] = cluster.engine
+        killer = threading.Thread(target=kill_members, args=(run, cluster, ended))
+        killer.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            killer.join()
+
+
+def kill_members(run: Run, cluster: Cluster, ended: threading.Event) -> None:
+    """Kill a worker, or now and then the scheduler with all of them; start what is missing."""
+    dice = random.Random(f"members {run.seed}")  # noqa: S311 - to repeat a run
+    names = (f"worker-{number}" for number in itertools.count(2))
+    for _ in range(_MOST_KILLS):
+        if ended.wait(dice.uniform(3, 9)):
+            return
+        run.member_kills += 1
+        if dice.random() < _SCHEDULER_SHARE:
+            for member in [*cluster.members.values()]:
+                member.kill()
+            cluster.members.clear()
+            cluster.start_scheduler()
+            cluster.start_worker(next(names))
+            cluster.start_worker(next(names))
+        else:
+            name = dice.choice([name for name in cluster.members if name != "scheduler"])
+            cluster.members.pop(name).kill()
+            cluster.start_worker(next(names))
 
 
 def write_input(run: Run) -> None:
@@ -153,7 +204,7 @@ def command(run: Run, *arguments: str, kill: bool = False) -> int | None:
 def start(run: Run, *arguments: str) -> Process:
     """Start a command."""
     return subprocess.Popen(
-        [*COMMAND, "-q", *arguments],
+        [*(SHORT_LEASES if run.cluster else COMMAND), "-q", *arguments],
         cwd=run.folder,
         env={**environment(), **run.settings},
         stdout=subprocess.DEVNULL,
@@ -256,7 +307,10 @@ def main() -> int:
     options.add_argument("--jobs", type=int, default=3)
     options.add_argument("--lag", type=float, default=0.3, help="seconds until the list shows a request")
     options.add_argument("--ledger", choices=["sqlite", "postgresql"], default="sqlite")
+    options.add_argument("--engine", choices=["none", "dask"], default="none")
     chosen = options.parse_args()
+    is_spread = chosen.engine == "dask"
+    chosen.ledger = "postgresql" if is_spread else chosen.ledger
     begun = time.monotonic()
     with ExitStack() as stack:
         databases = stack.enter_context(own_server()) if chosen.ledger == "postgresql" else None
@@ -264,7 +318,7 @@ def main() -> int:
         def one(seed: int) -> Run:
             with tempfile.TemporaryDirectory() as folder:
                 ledger = databases.new_database() if databases else ""
-                return run_once(seed, Path(folder), lag=chosen.lag, ledger=ledger)
+                return run_once(seed, Path(folder), lag=chosen.lag, ledger=ledger, is_spread=is_spread)
 
         pool = stack.enter_context(ThreadPoolExecutor(chosen.jobs))
         runs = list(pool.map(one, range(chosen.seed, chosen.seed + chosen.runs)))
@@ -272,13 +326,13 @@ def main() -> int:
         for problem in run.problems[:10]:
             print(f"seed {run.seed}: {problem}")  # noqa: T201 - its answer
     failed = sum(bool(run.problems) for run in runs)
-    commands, kills, pairs = (
-        sum(getattr(run, name) for run in runs) for name in ("commands", "kills", "pairs")
+    commands, kills, pairs, member_kills = (
+        sum(getattr(run, name) for run in runs) for name in ("commands", "kills", "pairs", "member_kills")
     )
     seconds = time.monotonic() - begun
     print(  # noqa: T201 - its answer
         f"{commands} commands, {kills} killed, {pairs} times two at once, {seconds:.0f} s, "
-        f"list lag {chosen.lag} s, ledgers in {chosen.ledger}"
+        f"list lag {chosen.lag} s, ledgers in {chosen.ledger}, {member_kills} members of clusters killed"
     )
     print(f"{chosen.runs - failed} passed, {failed} failed")  # noqa: T201 - its answer
     return 1 if failed else 0

@@ -49,6 +49,13 @@ async def test_a_refused_input_is_told_once_with_its_rejects_and_the_next_comman
     assert one.attached == {"rejects.csv": (summary.folder / "rejects.csv").read_bytes()}
 
 
+async def test_what_to_run_next_is_told_with_the_profile(night: Night, hook: Webhook) -> None:
+    night.world.overrides["profile"] = "north"
+    await night.issue(night.world.write(INVALID))
+
+    assert "Next: batch-issuer --profile north issue customers.csv" in only(hook.told).body
+
+
 async def test_a_file_that_is_no_spreadsheet_is_told_and_still_refused(night: Night, hook: Webhook) -> None:
     with pytest.raises(InputRefused):
         await night.issue(night.world.write("", "empty.csv"))

@@ -1,11 +1,12 @@
 """The whole pipeline, the same on every database that can hold a ledger, and for many who share one."""
 
 import asyncio
+import math
 from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
@@ -33,6 +34,26 @@ async def test_a_file_goes_all_the_way_from_checking_to_issued_ids(open_here: Op
     assert set(outcomes(followed)) == {"issued", "issue_failed", "unaccounted", "duplicate", "invalid"}
     assert dict(shown.counts) == outcomes(followed)
     assert [int(line["row"]) for line in reconciliation(followed)] == list(range(2, 45))
+
+
+async def _known_requests(services: Services) -> float:
+    def look(connection: Connection) -> float:
+        if connection.dialect.name != "postgresql":
+            return math.inf  # SQLite goes by its indexes alone
+        found: float = connection.execute(
+            text("SELECT reltuples FROM pg_class WHERE relname = 'requests'")
+        ).scalar_one()
+        return found
+
+    return await services.ledger.read(look)
+
+
+async def test_a_server_learns_how_many_requests_came_in_before_the_next_ones_are_asked_for(
+    open_here: OpenHere,
+) -> None:
+    async with open_here(chunk_size=1, rate=0) as world:
+        await world.issue(world.write(customers(1_000)))
+        assert await world.run(_known_requests) >= 1_000
 
 
 async def test_what_was_lost_on_its_way_is_looked_up_taken_over_or_sent_again(open_here: OpenHere) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from batch_issuer.acceptance import IssueOptions
 from batch_issuer.assembly import Progress, Services, open_services
 from batch_issuer.clock import Clock
-from batch_issuer.engine import Engine, ThisProcess
+from batch_issuer.engine import Engine
 from batch_issuer.pipeline import issue, refresh, resume
 from batch_issuer.processes import Process
 from batch_issuer.reports import Summary
@@ -47,14 +47,11 @@ class MovedTime:
         self.somebody_slept.set()
         await asyncio.sleep(0)
 
+    async def tick(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def clock(self) -> Clock:
-        return Clock(
-            now=self.now,
-            uptime=self.seconds,
-            sleep=self.sleep,
-            random=lambda: 0.5,
-            tick=lambda s: asyncio.sleep(s / 50),
-        )
+        return Clock(now=self.now, uptime=self.seconds, sleep=self.sleep, tick=self.tick, random=lambda: 0.5)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +66,7 @@ class World:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     progress: Progress | None = None
     process: Process | None = None
-    engine: Engine | None = field(default_factory=ThisProcess)
+    engine: Engine | None = None
 
     def settings(self) -> Settings:
         known = self.sandbox.credentials

@@ -92,11 +92,11 @@ def without_place(batch: Batch) -> Batch:
 def staged(connection: Connection) -> list[int]:
     """Count what is staged, and rounds that have not ended."""
     counts = [select(func.count()).select_from(table) for table in (tables.staged_parts, tables.staged_units)]
-    rounds = select(func.count()).where(tables.leases.c.name.like("round %"))
+    rounds = select(func.count()).where(tables.leases.c.name.like("draft %"))
     return [connection.execute(count).scalar_one() for count in (*counts, rounds)]
 
 
-async def outcome_of(services: Services, file: Path, **options: Any) -> object:
+async def outcome_of(services: Services, file: Path, **options: Any) -> tuple[Any, ...]:
     """Accept a file; return all that is known of it then, or the line that refuses it."""
     try:
         accepted = await accept_file(services, file, **options)

@@ -15,7 +15,7 @@ def again(value: Any) -> Any:
 class Elsewhere(ThisProcess):
     """Does all work here, with what it would have in another process: pickled and read again."""
 
-    async def run(self, work: Any, item: Any) -> Any:
+    async def run(self, work: Any, item: Any, **_how: Any) -> Any:
         there, given = again((work, item))
         return again(await there(given))
 
@@ -23,7 +23,7 @@ class Elsewhere(ThisProcess):
 class Twice(Elsewhere):
     """Does each piece twice at the same time, and believes the second."""
 
-    async def run(self, work: Any, item: Any) -> Any:
+    async def run(self, work: Any, item: Any, **_how: Any) -> Any:
         _, last = await asyncio.gather(super().run(work, item), super().run(work, item))
         return last
 
@@ -31,7 +31,7 @@ class Twice(Elsewhere):
 class Forgetful(Elsewhere):
     """Loses what came of each piece, and does it once more."""
 
-    async def run(self, work: Any, item: Any) -> Any:
+    async def run(self, work: Any, item: Any, **_how: Any) -> Any:
         await super().run(work, item)
         return await super().run(work, item)
 
@@ -43,7 +43,7 @@ class Watched(Elsewhere):
         self.done: list[tuple[Any, Any]] = []
         self._before = before
 
-    async def run(self, work: Any, item: Any) -> Any:
+    async def run(self, work: Any, item: Any, **_how: Any) -> Any:
         self._before(work.__name__, item)
         self.done.append((work, item))
         return await super().run(work, item)

@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batch_issuer.engine import Engine, Sizes
+from batch_issuer.errors import InputRefused
+from tests.intake.workbooks import save
 from tests.pipeline.world import BADGES
 from tests.postgresql import Databases
 
-from .both_ways import ALL, TINY, accept_file, open_place, outcome_of
-from .engines import Elsewhere, Forgetful, Twice
+from .both_ways import ALL, TINY, accept_file, open_place, outcome_of, staged
+from .engines import Elsewhere, Forgetful, Twice, Watched
 
 HEADER = ("customer_id", "badge_meta_id", "owner_type", "reference_id", "note")
 Row = tuple[str, ...]
@@ -52,7 +56,7 @@ def text_of(rows: Sequence[Row], *, line_end: str = "\r\n") -> bytes:
 
 async def ends_alike(
     folder: Path, ledgers: Sequence[str], content: bytes, earlier: bytes | None, engine: Engine, **how: Any
-) -> None:
+) -> Any:
     """Accept a file both ways, after another batch that may hold its customers, and compare what there is."""
     file, before = folder / "customers.csv", folder / "earlier.csv"
     file.write_bytes(content)
@@ -69,6 +73,7 @@ async def ends_alike(
                 await services.clock.sleep(1)
             found.append(await outcome_of(services, file, **options))
     assert found[1] == found[0]
+    return found[1][-1]
 
 
 def ledgers_in(folder: Path, migrated: Path) -> list[str]:
@@ -83,7 +88,7 @@ REPEATED = [(str(n % 7 + 1), BADGES[n % 2], "", "", "a\nb" * (n % 3)) for n in r
 OTHERS = [(str(n), BADGES[0], "", "", "") for n in range(3, 12)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(
     rows=files,
     earlier=st.none() | files,
@@ -115,7 +120,7 @@ def test_whatever_its_rows_and_its_parts_the_ledger_and_the_files_are_the_same( 
 
 
 @pytest.mark.postgres
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(rows=files, sizes=sizes, engine=engines)
 @example(rows=REPEATED, sizes=TINY, engine=Twice)
 def test_on_a_server_they_are_the_same_as_well(
@@ -130,3 +135,62 @@ def test_on_a_server_they_are_the_same_as_well(
     finally:
         for ledger in ledgers:
             postgres_databases.drop(ledger)
+
+
+async def test_a_workbook_is_one_part_and_ends_alike(tmp_path: Path, migrated: Path) -> None:
+    file = save(
+        tmp_path / "book.xlsx",
+        [HEADER[:2], *([n % 7 + 1, BADGES[n % 2]] for n in range(20)), [True, BADGES[0]]],
+        lambda book, _sheet: book.add_worksheet("Another"),
+    )
+    how = {"chunk_size": 2, "options": {"on_invalid": "skip"}}
+    found = await ends_alike(
+        tmp_path, ledgers_in(tmp_path, migrated), file.read_bytes(), None, Twice(), **how
+    )
+    assert "--sheet" in found["batch"].warnings[0]
+
+
+async def test_a_parquet_file_is_parted_by_its_row_groups_and_ends_alike(
+    tmp_path: Path, migrated: Path
+) -> None:
+    table = pa.table(
+        {
+            "customer_id": pa.array([*(n % 7 + 1 for n in range(40)), -5], pa.int64()),
+            "badge_meta_id": [BADGES[n % 2] for n in range(41)],
+            "note": [None if n % 3 else "a\nb" for n in range(41)],
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=6)
+    ledgers, watched = ledgers_in(tmp_path, migrated), Watched()
+    how = {"chunk_size": 2, "options": {"on_invalid": "skip"}}
+    content = (tmp_path / "in.parquet").read_bytes()
+    await ends_alike(tmp_path, ledgers, content, None, watched, **how)
+    assert [work.__name__ for work, _ in watched.done].count("check_one_part") == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "facts"),
+    [
+        (text_of([]), {}),
+        (text_of([("1", BADGES[0], "", "", "")] * 9), {"max_rows": 8}),
+        (text_of(REPEATED) + b'1,"' + BADGES[0].encode() + b"\n2,b\n", {}),
+        (text_of([*REPEATED, ("1", BADGES[0], "", "", "ü")]) + b"1,\xff\xfe\xe4\n", {}),
+        (text_of([*REPEATED, ("1", BADGES[0], "", "", "n" * 50)]), {"max_cell_chars": 32}),
+    ],
+    ids=["no rows", "too many rows", "an open quote", "no text", "a large cell"],
+)
+async def test_a_file_that_can_not_be_read_is_refused_in_the_same_words_and_leaves_nothing(
+    tmp_path: Path, migrated: Path, content: bytes, facts: dict[str, Any]
+) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_bytes(content)
+    found = []
+    for at, ledger in enumerate(ledgers_in(tmp_path, migrated)):
+        engine = Elsewhere() if at else None
+        async with open_place(tmp_path / str(at), ledger, engine=engine, **facts) as services:
+            found.append(await outcome_of(services, file))
+            assert await services.ledger.read(staged) == [0, 0, 0]
+    assert found[0] == found[1]
+    kind, _, *left = found[1]
+    assert kind is InputRefused
+    assert left == [[], []]

@@ -1,4 +1,4 @@
-"""What every piece of work on a file has: whose ledger it writes to, and for which round."""
+"""What every piece of work on a file has: whose ledger it writes to, and for which draft."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.ledger import LeaseKey, Ledger, Query, open_ledger
-from batch_issuer.ledger.staging import in_round
+from batch_issuer.ledger.staging import for_draft
 from batch_issuer.site import Site
 
 P = ParamSpec("P")
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Draft:
     """One pass over the file of a batch, as pieces of work know it."""
 
     site: Site
@@ -25,23 +25,23 @@ class Round:
     key: LeaseKey
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator["RoundLedger"]:
+    async def open(self) -> AsyncIterator["DraftLedger"]:
         """Open the ledger, wherever this is done."""
-        async with open_ledger(self.site.settings().ledger_url) as ledger:
-            yield RoundLedger(ledger, self.key)
+        async with open_ledger(self.site.settings().ledger_url, self.site.clock) as ledger:
+            yield DraftLedger(ledger, self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class RoundLedger:
-    """A ledger as a piece of work uses it: anything is read, and written for its own round alone."""
+class DraftLedger:
+    """A ledger as a piece of work uses it: anything is read, and written for its own draft alone."""
 
     ledger: Ledger
     key: LeaseKey
 
     async def write(self, query: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write one of some blocks. Raises BatchTakenOver where another round has begun."""
+        """Write one of some blocks. Raises BatchTakenOver where another draft has begun."""
 
         def write(connection: Connection) -> T:
-            return in_round(connection, self.key, query, *args, **kwargs)
+            return for_draft(connection, self.key, query, *args, **kwargs)
 
         return await self.ledger.write_block(write)
