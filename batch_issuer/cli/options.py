@@ -72,7 +72,8 @@ FilesArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE...",
-        help="Spreadsheets with a header row: CSV, TSV, XLSX; - alone is standard input.",
+        help="Spreadsheets with a header row: CSV, TSV, XLSX, Parquet; URLs such as s3://BUCKET/FILE; "
+        "- alone is standard input.",
     ),
 ]
 OptionalBatch = Annotated[

@@ -20,6 +20,7 @@ from batch_issuer.errors import InputRefused, UsageError
 from batch_issuer.intake import Limits, Source, check_rows, open_source
 from batch_issuer.intake.copying import stage_input
 from batch_issuer.intake.corrected import WRITTEN_AS, write_corrected
+from batch_issuer.intake.parquet.metadata import read_metadata
 from batch_issuer.intake.sheets import SheetOptions
 
 from .sheets import BADGE, Checked, check, options, write
@@ -343,6 +344,13 @@ def test_an_encrypted_file_is_refused_as_such(tmp_path: Path, footer: str) -> No
     path = save(tmp_path, {"customer": [7], "badge": BADGE}, encryption_properties=keys)
     told = "in.parquet is an encrypted Parquet file; write it without encryption"
     assert refusal(path) == told
+
+
+def test_a_column_is_seen_to_be_encrypted_where_the_file_tells_nothing_of_it() -> None:
+    column = b"\x8c\x00" + b"\x00"  # field 8, a record without fields
+    group = b"\x19\x1c" + column + b"\x00"
+    footer = b"\x36\x02" + b"\x19\x1c" + group + b"\x00"
+    assert read_metadata(footer).is_encrypted
 
 
 def test_text_that_begins_like_a_parquet_file_is_text(tmp_path: Path) -> None:

@@ -66,22 +66,30 @@ def _file(told: Mapping[int, Any]) -> FileTold:
     groups = told.get(_GROUPS, [])
     columns = (column for group in groups for column in group.get(_COLUMNS, []))
     if _ENCRYPTION in told or any(_ENCRYPTED & column.keys() for column in columns):
-        return FileTold(rows=told[_ROWS], groups=(), is_encrypted=True)
-    found = [GroupTold(group[_ROWS], [_column(one[_TOLD]) for one in group[_COLUMNS]]) for group in groups]
-    return FileTold(rows=told[_ROWS], groups=found, is_encrypted=False)
+        return FileTold(rows=0, groups=(), is_encrypted=True)
+    found = [
+        GroupTold(_whole(group[_ROWS]), [_column(one[_TOLD]) for one in group[_COLUMNS]]) for group in groups
+    ]
+    return FileTold(rows=_whole(told[_ROWS]), groups=found, is_encrypted=False)
 
 
 def _column(told: Mapping[int, Any]) -> ColumnTold:
-    first, dictionary = told[9], told.get(11, 0)
+    first, dictionary = _whole(told[9]), _whole(told.get(11, 0))
     begin = min(first, dictionary) if dictionary > 0 and first else first or dictionary
     return ColumnTold(
         path=tuple(part.decode() for part in told[3]),
-        values=told[5],
-        unpacked=told[6],
+        values=_whole(told[5]),
+        unpacked=_whole(told[6]),
         begin=begin,
-        end=begin + told[7],
+        end=begin + _whole(told[7]),
         has_dictionary=dictionary > 0,
     )
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("a number is none")
+    return value
 
 
 class _Reader:
