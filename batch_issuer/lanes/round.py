@@ -107,17 +107,17 @@ class Lanes:
     async def _follow(self, pieces: Pieces, run: LeaseKey) -> Look:
         """Return the last look when the run has to end: nothing is left to do, or a reason not to do it."""
         clock, stopping = self._services.clock, self._services.stopping
-        someone_at = clock.uptime()
+        in_vain = 0
         while True:
             await pieces.wait(_LOOK_SECONDS, clock, stopping)
             look = await self._look(run)
             await self._progress.look()
-            if look.held:
-                someone_at = clock.uptime()
+            # counted, not timed: a machine that slept has not waited
+            in_vain = 0 if look.held or look.buried else in_vain + 1
             is_done = not pieces.are_under_way or (pieces.came_back and not look.held)
             if is_done or pieces.are_stopped or stopping.is_set() or not look.is_on:
                 return look
-            if clock.uptime() - someone_at > _NOBODY_SECONDS:
+            if in_vain * _LOOK_SECONDS > _NOBODY_SECONDS:
                 pieces.stop = _NOBODY
                 return look
 
