@@ -18,7 +18,14 @@ from batch_issuer.site import Site
 from tests.cluster.processes import Cluster, free_port
 from tests.contract.engine.conftest import LEDGER, settings_for
 from tests.contract.engine.test_engine import until
-from tests.contract.engine.works import Note, die, die_the_first_time, go_on_for_ever, read_password
+from tests.contract.engine.works import (
+    Note,
+    die,
+    die_the_first_time,
+    go_on_for_ever,
+    log_password,
+    read_password,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -99,6 +106,17 @@ async def test_a_worker_takes_the_secrets_of_its_own_place(cluster: Cluster) -> 
     settings = settings_for(cluster, password="the-clients")
     async with open_engine(Site(settings)) as engine:
         assert await engine.run(read_password, Site(settings)) == "the-workers-own"
+
+
+async def test_a_worker_logs_as_the_command_does_and_keeps_its_secrets(cluster: Cluster) -> None:
+    settings = settings_for(cluster)
+    async with open_engine(Site(settings), log_format="json") as engine:
+        await engine.run(log_password, Site(settings))
+    logs = [member.told() for member in cluster.members.values()]
+    (line,) = (line for log in logs for line in log.splitlines() if '"event": "a secret"' in line)
+    assert '"level": "warning"' in line
+    assert '"reason": "**********"' in line
+    assert not any("the-workers-own" in log for log in logs)
 
 
 async def test_a_worker_whose_ledger_is_another_says_so(cluster: Cluster) -> None:
