@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from batch_issuer.batch.ids import BatchId
 from batch_issuer.batch.stages import Stage
 from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.gateway import Access, Answer, InnerCall
-from batch_issuer.lanes import Round, open_lanes, wait_until_over
+from batch_issuer.lanes import Lanes, Round, wait_until_over
 from batch_issuer.ledger import Batch, Ledger, Unsent
 from batch_issuer.ledger.requests import count_by_stage, open_requests
 from batch_issuer.ledger.transitions import mark_forgotten, mark_interrupted
@@ -100,39 +100,37 @@ async def submit(api: Api, batch: Batch, inner: InnerCall, lease: Lease) -> Stop
     if unsent >= _MANY:
         await services.ledger.write(learn_how_many)
     services.progress.requests_planned(unsent)
-    async with _sender(api, batch, inner, lease, unsent=unsent) as send_all:
-        while True:
-            sent = await send_all()
-            if sent.stop is not None or services.stopping.is_set():
-                return sent.stop
-            resolved = await resolve_doubts(
-                api.view(),
-                services.ledger,
-                lease.key,
-                first_day_of(batch.created_at),
-                wait=settle_after(services.settings),
-            )
-            if resolved.failure is not None:
-                return _unresolved(resolved.failure)
-            if not (resolved.may_send_again or sent.is_anything_left):
-                return None
-
-
-@asynccontextmanager
-async def _sender(
-    api: Api, batch: Batch, inner: InnerCall, lease: Lease, *, unsent: int
-) -> AsyncIterator[Callable[[], Awaitable[Round]]]:
-    """Choose who sends: this process, or lanes where the engine has them driven."""
-    services = api.services
-    if services.engine is None:
-        route = api.route(inner, lease, batch=batch.batch, org_id=batch.org_id)
-        submitter = Submitter(
-            route, stopping=services.stopping, on_rest=lambda _: services.progress.request_at_rest()
+    send_all = _sender(api, batch, inner, lease, unsent=unsent)
+    while True:
+        sent = await send_all()
+        if sent.stop is not None or services.stopping.is_set():
+            return sent.stop
+        resolved = await resolve_doubts(
+            api.view(),
+            services.ledger,
+            lease.key,
+            first_day_of(batch.created_at),
+            wait=settle_after(services.settings),
         )
-        yield partial(_send_here, services, batch, submitter)
-    else:
-        async with open_lanes(services, services.engine, batch, lease, unsent=unsent) as lanes:
-            yield lanes.send_all
+        if resolved.failure is not None:
+            return _unresolved(resolved.failure)
+        if not (resolved.may_send_again or sent.is_anything_left):
+            return None
+
+
+def _sender(
+    api: Api, batch: Batch, inner: InnerCall, lease: Lease, *, unsent: int
+) -> Callable[[], Awaitable[Round]]:
+    """Choose who sends: this process, or lanes where there is an engine that has them driven."""
+    services = api.services
+    if services.engine is not None:
+        return Lanes(services, services.engine, batch, lease, unsent=unsent).send_all
+    submitter = Submitter(
+        api.route(inner, lease, batch=batch.batch, org_id=batch.org_id),
+        stopping=services.stopping,
+        on_rest=lambda _: services.progress.request_at_rest(),
+    )
+    return partial(_send_here, services, batch, submitter)
 
 
 async def _send_here(services: Services, batch: Batch, submitter: Submitter) -> Round:

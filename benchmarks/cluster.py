@@ -1,7 +1,7 @@
-"""What a cluster takes: checking with one and two workers, each stage, and what the database has to bear.
+"""What a cluster takes: a file checked, planned, recorded and sent with one worker and with two.
 
-All of it runs on this machine, so its cores are shared by the client, the workers and the database: the time
-of a core that each kind of work takes is what counts, and the model makes of it what a real cluster would do.
+All of it runs on this machine, so its cores are shared by the client, the workers and the database. Beside
+the time on the wall stands for how long each of them worked: what the model of large runs is made of.
 """
 
 import asyncio
@@ -22,7 +22,15 @@ from batch_issuer.reporting import report
 from batch_issuer.sending import submit
 from batch_issuer.settings import Settings
 from batch_issuer.site import Site
-from benchmarks.cluster_processes import CountingServer, Statement, counting_server, running_cluster
+from benchmarks.cluster_processes import (
+    CountingServer,
+    Statement,
+    counting_server,
+    peak_megabytes_of,
+    running_cluster,
+    worked,
+    worked_with_children,
+)
 from benchmarks.data import write_customers
 from benchmarks.figures import Figure
 from benchmarks.intake import check_and_plan
@@ -33,15 +41,77 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _CONCURRENCY: Final = 64
+_RATE: Final = 1_000_000
+"""Calls a minute: more than there will be, so that each takes its turn and none waits for it."""
+STAGES: Final = {
+    "copy and cut": "",
+    "check": "check_one_part",
+    "plan": "plan_unit",
+    "record": "record_requests",
+    "send": "drive_lane",
+    "report": "",
+}
+"""The stages of an issue, and the work that workers do in each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The time on the wall, and for how long each has worked by then."""
+
+    wall: float
+    client: float
+    workers: float
+    database: float
+
+    def since(self, earlier: "Look") -> "Look":
+        """Return what passed in between."""
+        return Look(
+            wall=self.wall - earlier.wall,
+            client=self.client - earlier.client,
+            workers=self.workers - earlier.workers,
+            database=self.database - earlier.database,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """One issue of a file by a cluster."""
+
+    rows: int
+    workers: int
+    stages: dict[str, Look] = field(default_factory=dict)
+    statements: dict[str, list[Statement]] = field(default_factory=dict)
+    """What the database did while the file was accepted, sent and reported."""
+    peak: float = 0.0
+    """The most memory that a worker has taken, in MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """Looks at the client, which this is, at the workers and at the database."""
+
+    workers: list[int]
+    database: int
+
+    def look(self) -> Look:
+        """Look at all of them."""
+        return Look(
+            wall=time.perf_counter(),
+            client=time.process_time(),
+            workers=sum(map(worked, self.workers)),
+            database=worked_with_children(self.database),
+        )
 
 
 class Watched:
-    """An engine that notes when each kind of work began and ended."""
+    """An engine that is looked at when each kind of work begins, and when its last piece ends."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, eyes: Eyes) -> None:
         """Pass all work on."""
         self._engine = engine
-        self._spans: dict[str, tuple[float, float]] = {}
+        self._eyes = eyes
+        self.begun: dict[str, Look] = {}
+        self.ended: dict[str, Look] = {}
 
     @property
     def width(self) -> int:
@@ -50,54 +120,36 @@ class Watched:
 
     async def run(self, work: Callable[[T], Awaitable[R]], item: T, *, waits: bool = False) -> R:
         """Have it done."""
-        name, began = work.__name__, time.perf_counter()
+        name = work.__name__
+        if name not in self.begun:
+            self.begun[name] = self._eyes.look()
         try:
             return await self._engine.run(work, item, waits=waits)
         finally:
-            first, _ = self._spans.get(name, (began, began))
-            self._spans[name] = (first, time.perf_counter())
-
-    def seconds(self, name: str) -> float:
-        """Return how long a kind of work took, from the first piece to the last."""
-        first, last = self._spans.get(name, (0.0, 0.0))
-        return last - first
-
-
-@dataclass(slots=True, kw_only=True)
-class Measured:
-    """One issue of a file by a cluster."""
-
-    rows: int
-    requests: int
-    workers: int
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Of each stage, by the clock on the wall."""
-    statements: dict[str, list[Statement]] = field(default_factory=dict)
-    """What the database did in each stage."""
+            self.ended[name] = self._eyes.look()
 
 
 def measure(rows: int, folder: Path) -> Iterator[Figure]:
-    """Measure checking beside one process, and a whole issue, with one worker and with two."""
+    """Measure a whole issue with one worker and with two, checking also beside one process."""
     file = folder / "large.csv"
     write_customers(file, rows)
     began = time.perf_counter()
     check_and_plan(file)
     alone = time.perf_counter() - began
     one, two = (measure_issue(file, rows, workers, folder) for workers in (1, 2))
-    for measured in (one, two):
-        many = f"{measured.workers} worker{'s' if measured.workers > 1 else ''}"
+    for measured, many in ((one, "one worker"), (two, "two workers")):
         yield Figure(
             name=f"check {rows:,} rows with {many}",
-            ours=[measured.seconds["check_one_part"]],
+            ours=[measured.stages["check"].wall],
             against="read, validate and plan them in one process",
             other=[alone],
         )
-    for stage in one.seconds:
+    for stage in STAGES:
         yield Figure(
-            name=f"{stage}, 2 workers",
-            ours=[two.seconds[stage]],
-            against="1 worker",
-            other=[one.seconds[stage]],
+            name=f"{stage} {rows:,} rows with two workers",
+            ours=[two.stages[stage].wall],
+            against="with one",
+            other=[one.stages[stage].wall],
         )
 
 
@@ -108,62 +160,76 @@ def measure_issue(file: Path, rows: int, workers: int, folder: Path) -> Measured
     with counting_server() as server, running_server() as url:
         ledger = server.new_database()
         settings = settings_for(
-            url, here / "output", rate=0, concurrency=_CONCURRENCY, ledger=ledger, max_file_bytes=2**40
+            url, here / "output", rate=_RATE, concurrency=_CONCURRENCY, ledger=ledger, max_file_bytes=2**40
         )
         environ = {**environment(settings), "BATCH_ISSUER_LEDGER": ledger}
-        with running_cluster(here, workers=workers, environ=environ) as address:
+        with running_cluster(here, workers=workers, environ=environ) as (address, processes):
             settings = settings.model_copy(update={"engine": f"dask://{address}"})
-            return run(_issue(settings, file, rows, workers, server))
+            return run(_issue(settings, file, rows, Eyes(processes, server.pid), server))
 
 
-async def _issue(settings: Settings, file: Path, rows: int, workers: int, server: CountingServer) -> Measured:
-    measured = Measured(rows=rows, requests=-(-rows // settings.chunk_size), workers=workers)
-    async with _open(settings, workers) as (services, watched):
-        accepted = await _accept(measured, services, watched, file, server)
-        await _send(measured, services, accepted, server)
+async def _issue(settings: Settings, file: Path, rows: int, eyes: Eyes, server: CountingServer) -> Measured:
+    measured = Measured(rows=rows, workers=len(eyes.workers))
+    async with _open(settings, eyes) as (services, watched):
+        accepted = await _accept(measured, services, watched, file, server, eyes)
+        await _send(measured, services, accepted, server, eyes)
+    for stage, work in STAGES.items():
+        if work:
+            measured.stages[stage] = watched.ended[work].since(watched.begun[work])
+    measured.peak = max(map(peak_megabytes_of, eyes.workers))
     return measured
 
 
 @asynccontextmanager
-async def _open(settings: Settings, workers: int) -> AsyncIterator[tuple[Services, Watched]]:
+async def _open(settings: Settings, eyes: Eyes) -> AsyncIterator[tuple[Services, Watched]]:
     async with open_engine(Site(settings)) as engine:
-        while engine.workers < workers:  # noqa: ASYNC110 - Dask tells nobody of it
+        while engine.workers < len(eyes.workers):  # noqa: ASYNC110 - Dask tells nobody of it
             await asyncio.sleep(0.1)
-        watched = Watched(engine)
+        # what workers load at their first piece is loaded
+        await engine.everywhere(_load, None)
+        watched = Watched(engine, eyes)
         async with open_services(
             settings, clock=Clock(), stopping=asyncio.Event(), engine=watched, site=Site(settings)
         ) as services:
             yield services, watched
 
 
-async def _accept(
-    measured: Measured, services: Services, watched: Watched, file: Path, server: CountingServer
+async def _load(_: None) -> None:
+    """Load what checking needs."""
+    from batch_issuer.intake.checking import Checker  # noqa: F401, PLC0415 - loading it is all
+
+
+async def _accept(  # noqa: PLR0913, PLR0917 - what is measured, and by what
+    measured: Measured,
+    services: Services,
+    watched: Watched,
+    file: Path,
+    server: CountingServer,
+    eyes: Eyes,
 ) -> Accepted:
     access, _ = sending_access(services.settings)
     ledger = services.settings.ledger_url
     await asyncio.to_thread(server.count_anew, ledger)
-    began = time.perf_counter()
+    began = eyes.look()
     accepted = await accept(services, file, IssueOptions(check_badges=False), access)
-    measured.seconds["accept"] = time.perf_counter() - began
-    for name in ("check_one_part", "plan_unit", "record_requests"):
-        measured.seconds[name] = watched.seconds(name)
+    measured.stages["copy and cut"] = watched.begun["check_one_part"].since(began)
     measured.statements["accept"] = await asyncio.to_thread(server.statements, ledger)
     return accepted
 
 
-async def _send(measured: Measured, services: Services, accepted: Accepted, server: CountingServer) -> None:
+async def _send(
+    measured: Measured, services: Services, accepted: Accepted, server: CountingServer, eyes: Eyes
+) -> None:
     access, inner = sending_access(services.settings)
     ledger, batch = services.settings.ledger_url, accepted.batch
     await asyncio.to_thread(server.count_anew, ledger)
     async with open_api(services, access) as api, services.lease(batch.batch) as lease:
-        began = time.perf_counter()
         stop = await submit(api, batch, inner, lease)
-        measured.seconds["send"] = time.perf_counter() - began
     if stop is not None:
         raise RuntimeError(f"the batch stopped: {stop.message}")
     measured.statements["send"] = await asyncio.to_thread(server.statements, ledger)
     await asyncio.to_thread(server.count_anew, ledger)
-    began = time.perf_counter()
+    began = eyes.look()
     await report(services, accepted)
-    measured.seconds["report"] = time.perf_counter() - began
+    measured.stages["report"] = eyes.look().since(began)
     measured.statements["report"] = await asyncio.to_thread(server.statements, ledger)

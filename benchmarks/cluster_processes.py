@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ _OPTIONS: Final = (
     "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track_planning=on "
     "-c shared_buffers=512MB -c max_wal_size=4GB"
 )
+_PROC: Final = Path("/proc")
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -34,6 +35,11 @@ class Statement:
 
 class CountingServer(PostgresServer):
     """A server that counts its statements, and flushes as one does that is meant to last."""
+
+    @property
+    def pid(self) -> int:
+        """The process that all of its others come from."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
 
     def count_anew(self, url: str) -> None:
         """Forget what was counted."""
@@ -66,8 +72,10 @@ def counting_server() -> Iterator[CountingServer]:
 
 
 @contextmanager
-def running_cluster(folder: Path, *, workers: int, environ: Mapping[str, str]) -> Iterator[str]:
-    """Run a scheduler and some workers of one thread, and yield the engine's address."""
+def running_cluster(
+    folder: Path, *, workers: int, environ: Mapping[str, str]
+) -> Iterator[tuple[str, list[int]]]:
+    """Run a scheduler and some workers of one thread; yield its address, and the processes of the workers."""
     address_file = folder / f"scheduler-{workers}.json"
     where = ("--scheduler-file", str(address_file))
     with _processes() as start:
@@ -80,8 +88,10 @@ def running_cluster(folder: Path, *, workers: int, environ: Mapping[str, str]) -
                 environ,
                 *("worker", *where, "--host", "127.0.0.1", "--name", f"w{number}", "--no-dashboard"),
                 *("--nworkers", "1", "--nthreads", "1", "--memory-limit", "0", "--death-timeout", "30"),
+                *("--no-nanny", "--local-directory", str(folder / f"w{number}")),
             )
-        yield address_file.read_text().split('"address": "tcp://')[1].split('"')[0]
+        address = address_file.read_text().split('"address": "tcp://')[1].split('"')[0]
+        yield address, [process.pid for process in start.started[1:]]
 
 
 @contextmanager
@@ -126,11 +136,35 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def processor_seconds(pids: Sequence[int]) -> float:
-    """Return how long some processes have worked, all their threads."""
-    tick = os.sysconf("SC_CLK_TCK")
-    total = 0
-    for pid in pids:
-        fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / tick
+def worked(pid: int) -> float:
+    """Return for how many seconds a process has worked, with those of its children that have ended."""
+    fields = _stat(pid)
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def worked_with_children(pid: int) -> float:
+    """Return for how many seconds a process and its children have worked."""
+    children = [int(path.name) for path in _PROC.glob("[0-9]*") if _parent(int(path.name)) == pid]
+    return worked(pid) + sum(map(_worked_if_there, children))
+
+
+def peak_megabytes_of(pid: int) -> float:
+    """Return the most memory that a process has taken so far."""
+    lines = (_PROC / str(pid) / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def _worked_if_there(pid: int) -> float:
+    with suppress(OSError):
+        return worked(pid)
+    return 0.0
+
+
+def _parent(pid: int) -> int:
+    with suppress(OSError):
+        return int(_stat(pid)[1])
+    return 0
+
+
+def _stat(pid: int) -> list[str]:
+    return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

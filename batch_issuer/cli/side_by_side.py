@@ -25,22 +25,25 @@ from batch_issuer.cli.running import (
     run_until_stopped,
     set_up,
     settings_again,
-    spread_for,
     warn_of_variables,
 )
-from batch_issuer.cli.standard_input import input_file
+from batch_issuer.cli.standard_input import input_file, shown_file
 from batch_issuer.clock import Clock
+from batch_issuer.cluster import open_engine
+from batch_issuer.engine import Engine
 from batch_issuer.errors import BatchInUse, BatchIssuerError, SettingsError, UnknownProfile, UsageError
 from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.notices import told
 from batch_issuer.pipeline import issue
 from batch_issuer.reports import Summary
 from batch_issuer.settings import Settings
+from batch_issuer.site import Site
 from batch_issuer.tasks import stop_of_its_own
 from batch_issuer.tracking import Wait
 
 if TYPE_CHECKING:
-    from batch_issuer.engine import Engine
+    from batch_issuer.cli.options import GlobalOptions
+    from batch_issuer.cluster.dask_engine import DaskEngine
 
 log = logging.getLogger(__name__)
 
@@ -62,22 +65,23 @@ class Job:
     summary: Summary | None = None
     problem: str = ""
     exit_code: ExitCode = ExitCode.NOT_FINISHED
+    engine: Engine | None = None
 
     @property
-    def engine(self) -> str | None:
-        """The engine that does the heavy work, if any."""
-        return None if isinstance(self.settings, SettingsError) else self.settings.engine
+    def shown(self) -> str:
+        """The file as people may see it."""
+        return shown_file(self.file)
 
     def fail(self, problem: str, code: ExitCode) -> None:
         """Say in one line why the file is not issued, or not to its end."""
         self.problem, self.exit_code = for_profile(problem, self.profile), code
         with beside_bars():
-            typer.echo(f"batch-issuer: {self.file}: {self.problem}", err=True)
+            typer.echo(f"batch-issuer: {self.shown}: {self.problem}", err=True)
 
     def problem_json(self) -> dict[str, Any]:
         """Write why there is no summary of it."""
         return {
-            "file": self.file,
+            "file": self.shown,
             "profile": self.profile or "",
             "exit_code": int(self.exit_code),
             "problem": self.problem,
@@ -103,7 +107,7 @@ def issue_side_by_side(
     progress = SummedProgress(is_shown=is_watched(context))
     try:
         run_until_stopped(
-            lambda stopping: _Run(options, wait, stopping, progress).issue_on_engines(jobs, context)
+            lambda stopping: _issue_all(context.obj, jobs, _Run(options, wait, stopping, progress))
         )
     finally:
         progress.close()
@@ -126,9 +130,10 @@ def _check_files(files: Sequence[str]) -> None:
         raise UsageError("- is standard input, which can be issued alone, but not beside other files")
     seen: set[str] = set()
     for file in files:
+        shown = shown_file(file)  # refuses a URL that holds a secret
         real = file if "://" in file else os.path.realpath(file)
         if real in seen:
-            raise UsageError(f"{file} is given twice; nothing was begun")
+            raise UsageError(f"{shown} is given twice; nothing was begun")
         seen.add(real)
 
 
@@ -164,6 +169,28 @@ def _load(context: typer.Context, given: Mapping[str, object]) -> Settings | Set
         return exc
 
 
+async def _issue_all(chosen: "GlobalOptions", jobs: Sequence[Job], run: "_Run") -> None:
+    """Issue each file, with the engine that its settings name: files that name the same one share it."""
+    engines: dict[tuple[object, ...], DaskEngine] = {}
+    async with AsyncExitStack() as stack:
+        for job in jobs:
+            settings = job.settings
+            if isinstance(settings, SettingsError) or settings.engine is None:
+                continue
+            certificates = (settings.engine_ca_file, settings.engine_cert_file, settings.engine_key_file)
+            key = (settings.engine, *certificates)
+            if key not in engines:
+                opening = open_engine(
+                    Site(settings),
+                    stopping=run.stopping,
+                    log_format=chosen.log_format.value,
+                    verbosity=chosen.verbosity,
+                )
+                engines[key] = await stack.enter_async_context(opening)
+            job.engine = engines[key].within(Site(settings))
+        await run.issue_all(jobs)
+
+
 class _Run:
     """What the files of one call share: what the user decided, and the stop that reaches all."""
 
@@ -171,24 +198,8 @@ class _Run:
         self, options: IssueOptions, wait: Wait, stopping: asyncio.Event, progress: SummedProgress
     ) -> None:
         self._options, self._wait = options, wait
-        self._stopping, self._progress = stopping, progress
+        self.stopping, self._progress = stopping, progress
         self._clock = Clock()
-        self._engines: dict[str | None, Engine | None] = {None: None}
-
-    async def issue_on_engines(self, jobs: Sequence[Job], context: typer.Context) -> None:
-        """Issue all files with the engines that their settings name, each of which they share.
-
-        Raises what opening one raises; then nothing is begun.
-        """
-        async with AsyncExitStack() as stack:
-            for job in jobs:
-                spread = (
-                    None if isinstance(job.settings, SettingsError) else spread_for(context, job.settings)
-                )
-                if spread is not None and job.engine not in self._engines:
-                    opened = await stack.enter_async_context(spread.open(self._stopping))
-                    self._engines[job.engine] = opened
-            await self.issue_all(jobs)
 
     async def issue_all(self, jobs: Sequence[Job]) -> None:
         """Issue each file as soon as there is room for it, and leave metrics."""
@@ -204,7 +215,7 @@ class _Run:
 
     async def _issue(self, job: Job) -> None:
         """Issue one file; its trouble is not that of the others."""
-        if self._stopping.is_set():
+        if self.stopping.is_set():
             job.fail("stopped before it was begun; issue it again", ExitCode.NOT_FINISHED)
             return
         try:
@@ -221,9 +232,9 @@ class _Run:
         settings = job.settings
         if isinstance(settings, SettingsError):
             raise settings
-        async with stop_of_its_own(self._stopping) as stopping:
+        async with stop_of_its_own(self.stopping) as stopping:
             with ExitStack() as stack:
-                taken = input_file(Path(job.file), max_bytes=settings.max_file_bytes)
+                taken = input_file(job.file, max_bytes=settings.max_file_bytes)
                 path = await asyncio.to_thread(stack.enter_context, taken)
                 async with open_services(
                     settings,
@@ -231,7 +242,7 @@ class _Run:
                     stopping=stopping,
                     progress=self._progress,
                     measurements=job.measurements,
-                    engine=self._engines[job.engine],
+                    engine=job.engine,
                 ) as services:
                     job.summary = await told(services, lambda open_: self._issue_file(open_, path), file=path)
         job.exit_code = job.summary.exit_code
@@ -272,13 +283,13 @@ def _print_as_json(jobs: Sequence[Job], code: ExitCode) -> None:
 
 
 def _print(jobs: Sequence[Job]) -> None:
-    width = max(len("file"), *(len(job.file) for job in jobs))
+    width = max(len("file"), *(len(job.shown) for job in jobs))
     typer.echo(f"{'file':<{width}}  {'rows':>12}  {'exit':>4}  batch")
     for job in jobs:
         summary = job.summary
         rows, batch = ("-", "-") if summary is None else (f"{summary.batch.rows:,}", summary.batch.batch)
         profile = f", profile {job.profile}" if job.profile else ""
-        typer.echo(f"{job.file:<{width}}  {rows:>12}  {int(job.exit_code):>4}  {batch}{profile}")
+        typer.echo(f"{job.shown:<{width}}  {rows:>12}  {int(job.exit_code):>4}  {batch}{profile}")
         if summary is not None:
             lines = (counts_of(summary), summary.message, _next(summary))
             typer.echo("\n".join(f"{'':<{width}}  {line}" for line in lines if line))

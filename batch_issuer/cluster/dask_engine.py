@@ -10,7 +10,7 @@ ledger's business, and so is how much is done at once.
 import asyncio
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from distributed import Client, Future, KilledWorker
@@ -25,7 +25,7 @@ from batch_issuer.site import Site
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch_issuer.engine import Work
+    from batch_issuer.engine import Engine, Work
 
 log = logging.getLogger(__name__)
 
@@ -76,19 +76,25 @@ class DaskEngine:
 
     async def run(self, work: "Work[T, R]", item: T, *, waits: bool = False) -> R:
         """Have it done by some worker, and again where that dies."""
-        return await self._run(work, item, waits=waits)
+        return await self._run(work, item, self._terms, waits=waits)
+
+    def within(self, site: Site) -> "Engine":
+        """Return this engine for work of other settings, whose secrets stay out of logs, too."""
+        return _Within(self, replace(self._terms, site=site))
 
     async def everywhere(self, work: "Work[T, R]", item: T) -> "list[R | BaseException]":
         """Have it done once by each worker, and return what came of each, errors too."""
         return await asyncio.gather(
-            *(self._run(work, item, worker=worker) for worker in self._threads), return_exceptions=True
+            *(self._run(work, item, self._terms, worker=worker) for worker in self._threads),
+            return_exceptions=True,
         )
 
-    async def _run(self, work: "Work[T, R]", item: T, *, waits: bool = False, worker: str | None = None) -> R:
+    async def _run(
+        self, work: "Work[T, R]", item: T, terms: Terms, *, waits: bool = False, worker: str | None = None
+    ) -> R:
         if self._gone.done():
             self._gone.result()
         key = f"{work.__name__}-{uuid.uuid4().hex}"
-        terms = self._terms
         piece = Piece(
             key=key,
             work=work,
@@ -194,3 +200,18 @@ class DaskEngine:
                 is_told = True
                 log.warning("waiting for workers", extra={"address": self._address})
             await self._clock.tick(_LOOK_SECONDS)
+
+
+class _Within:
+    """An engine, for work of one site."""
+
+    def __init__(self, engine: DaskEngine, terms: Terms) -> None:
+        self._engine = engine
+        self._terms = terms
+
+    @property
+    def width(self) -> int:
+        return self._engine.width
+
+    async def run(self, work: "Work[T, R]", item: T, *, waits: bool = False) -> R:
+        return await self._engine._run(work, item, self._terms, waits=waits)  # noqa: SLF001 - it is the same engine

@@ -3,6 +3,6 @@
 from batch_issuer.lanes.driving import drive_lane
 from batch_issuer.lanes.job import LaneEnd, LaneJob
 from batch_issuer.lanes.over import wait_until_over
-from batch_issuer.lanes.round import Lanes, Round, open_lanes
+from batch_issuer.lanes.round import Lanes, Round
 
-__all__ = ["LaneEnd", "LaneJob", "Lanes", "Round", "drive_lane", "open_lanes", "wait_until_over"]
+__all__ = ["LaneEnd", "LaneJob", "Lanes", "Round", "drive_lane", "wait_until_over"]

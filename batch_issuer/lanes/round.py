@@ -2,21 +2,19 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.engine import Engine
-from batch_issuer.errors import LedgerUnavailable, NotFinished
+from batch_issuer.errors import LedgerUnavailable
 from batch_issuer.lanes.job import LaneJob, lanes_for, shares_of
 from batch_issuer.lanes.pieces import Pieces
 from batch_issuer.lanes.watched_progress import WatchedProgress
 from batch_issuer.ledger import Batch, LeaseKey
 from batch_issuer.ledger.claims import count_claimable
-from batch_issuer.ledger.lanes import Look, end_runs, forget_lanes, look_at_lanes, run_of
+from batch_issuer.ledger.lanes import Look, end_runs, look_at_lanes, run_of
 from batch_issuer.submission import Lease, Stop
 
 log = logging.getLogger(__name__)
@@ -52,32 +50,19 @@ class Round:
     """A lane was over before it had sent what was its: another run goes on with that."""
 
 
-@asynccontextmanager
-async def open_lanes(
-    services: Services, engine: Engine, batch: Batch, lease: Lease, *, unsent: int
-) -> AsyncIterator["Lanes"]:
-    """Prepare to send a batch whose lease is held, and of which so much is unsent.
-
-    On leaving, no lane that has ended leaves a trace.
-    """
-    yield Lanes(services, engine, batch, lease, WatchedProgress(services, batch.batch, unsent=unsent))
-    with suppress(NotFinished):
-        await lease.write(forget_lanes, batch.batch)
-
-
 class Lanes:
     """Sends what is not sent of a batch by an engine. The attempts of all its runs count together."""
 
     def __init__(
-        self, services: Services, engine: Engine, batch: Batch, lease: Lease, progress: WatchedProgress
+        self, services: Services, engine: Engine, batch: Batch, lease: Lease, *, unsent: int
     ) -> None:
-        """Begin nothing yet."""
+        """Take a batch whose lease is held, and of which so much is unsent."""
         self._services = services
         self._engine = engine
         self._batch = batch
         self._lease = lease
         self._sending = secrets.token_hex(8)
-        self._progress = progress
+        self._progress = WatchedProgress(services, batch.batch, unsent=unsent)
         self._heard_at = services.clock.uptime()
         self._left = 0
         self._in_vain = 0

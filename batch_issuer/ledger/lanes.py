@@ -145,10 +145,7 @@ def end_runs(connection: Connection, batch: BatchId, claim: Claim, *, at: str) -
     Only for the holder of the batch's lease: from then on no lane is taken, and none claims anything.
     """
     connection.execute(delete(tables.leases).where(_known.name == run_of(batch)))
-    return look_at_lanes(connection, batch, claim, at=at)
-
-
-def forget_lanes(connection: Connection, batch: BatchId) -> None:
-    """Forget the lanes that nobody has. Only for the holder of the batch's lease, after its run of lanes."""
+    look = look_at_lanes(connection, batch, claim, at=at)
     is_lane = _known.name.startswith(_words(batch), autoescape=True)
     connection.execute(delete(tables.leases).where(is_lane, _known.owner == ""))
+    return look

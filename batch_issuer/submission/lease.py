@@ -170,7 +170,11 @@ def new_key(name: str) -> LeaseKey:
 @asynccontextmanager
 async def hold(lease: Lease, clock: Clock) -> AsyncIterator[None]:
     """Take a lease, renew it while it is used, and give it back. Raises BatchInUse."""
-    await lease.take()
+    try:
+        await lease.take()
+    except asyncio.CancelledError:  # it may be taken all the same
+        await lease.release()
+        raise
     keeping = asyncio.create_task(lease.keep(clock), name=f"lease {lease.key.name}")
     try:
         yield

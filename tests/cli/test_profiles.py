@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
         (["issue", "in.csv", "./in.csv"], "./in.csv is given twice"),
         (["issue", "in.csv", "link.csv"], "link.csv is given twice"),
         (["--profile", "north", "--profile", "north", "issue", "in.csv", "in.csv"], "in.csv is given twice"),
+        (["issue", "in.csv", "s3://key:secret@bucket/a.csv"], "s3://"),
         (["issue", "in.csv", "-"], "- is standard input, which can be issued alone"),
     ],
 )

@@ -56,11 +56,11 @@ class Killing:
     def width(self) -> int:
         return self._engine.width
 
-    async def run(self, work: Any, item: Any, **_how: Any) -> Any:
+    async def run(self, work: Any, item: Any, **how: Any) -> Any:
         self._left -= 1
         if self._left == 0:
             await asyncio.to_thread(self._cluster.members["worker-0"].kill_the_one_that_works)
-        return await self._engine.run(work, item)
+        return await self._engine.run(work, item, **how)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -47,8 +47,11 @@ class MovedTime:
         self.somebody_slept.set()
         await asyncio.sleep(0)
 
+    async def tick(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def clock(self) -> Clock:
-        return Clock(now=self.now, uptime=self.seconds, sleep=self.sleep, random=lambda: 0.5)
+        return Clock(now=self.now, uptime=self.seconds, sleep=self.sleep, tick=self.tick, random=lambda: 0.5)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from batch_issuer.errors import InputRefused
 from batch_issuer.intake.advice import SAVE_AS_CSV
-from batch_issuer.intake.parquet.encryption import is_encrypted
+from batch_issuer.intake.parquet.metadata import FileTold, GroupTold, read_metadata
 from batch_issuer.intake.sheets import Limits
 
 MAGIC: Final = b"PAR1"
@@ -90,20 +90,22 @@ def open_parquet(path: Path, limits: Limits, *, name: str) -> OpenParquet:
     the limits say; OSError where it can't be read.
     """
     footer = _footer_of(path, name)
-    _refuse_encrypted(path, footer, name)
+    told = _read(path, footer, name)
+    if told.is_encrypted:
+        raise InputRefused(encrypted(name))
+    if told.rows > limits.max_rows:
+        raise InputRefused(f"{name} has more than {limits.max_rows:,} data rows; split the file")
     with refused_if_damaged(name), pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
-        told, schema = file.metadata, file.schema_arrow
-        if told.num_rows > limits.max_rows:
-            raise InputRefused(f"{name} has more than {limits.max_rows:,} data rows; split the file")
-        if told.num_columns > _MAX_COLUMNS:
-            raise InputRefused(f"{name} has more than {_MAX_COLUMNS:,} columns; leave out what is not needed")
-        repeating = {field.name for field in schema if is_text(field.type)}
-        found = [told.row_group(at) for at in range(told.num_row_groups)]
-        if any(group.num_columns != told.num_columns for group in found):
-            raise InputRefused(damaged(name))
-        groups = tuple(_look_at(group, repeating, limits, name=name) for group in found)
+        schema, columns = file.schema_arrow, file.metadata.num_columns
+        is_alike = (told.rows, len(told.groups)) == (file.metadata.num_rows, file.metadata.num_row_groups)
+    if columns > _MAX_COLUMNS:
+        raise InputRefused(f"{name} has more than {_MAX_COLUMNS:,} columns; leave out what is not needed")
+    if not is_alike or any(len(group.columns) != columns for group in told.groups):
+        raise InputRefused(damaged(name))
+    texts: set[tuple[str, ...]] = {(field.name,) for field in schema if is_text(field.type)}
+    groups = tuple(_look_at(group, texts, limits, name=name) for group in told.groups)
     package = OpenParquet(path=path, name=name, footer=footer, schema=schema, groups=groups)
-    _refuse_false(package, told.num_rows)
+    _refuse_false(package, told.rows)
     return package
 
 
@@ -149,36 +151,31 @@ def _footer_of(path: Path, name: str) -> tuple[int, int]:
     return size - _TAIL - length, size
 
 
-def _refuse_encrypted(path: Path, footer: tuple[int, int], name: str) -> None:
+def _read(path: Path, footer: tuple[int, int], name: str) -> FileTold:
     begin, end = footer
     with path.open("rb") as file, refused_if_damaged(name):
         file.seek(begin)
-        if is_encrypted(file.read(end - begin - _TAIL)):
-            raise InputRefused(encrypted(name))
+        return read_metadata(file.read(end - begin - _TAIL))
 
 
-def _look_at(group: pq.RowGroupMetaData, texts: set[str], limits: Limits, *, name: str) -> RowGroup:
+def _look_at(group: GroupTold, texts: set[tuple[str, ...]], limits: Limits, *, name: str) -> RowGroup:
     """Check what a row group tells of its columns. Raises InputRefused."""
-    ranges, repeating, size = [], [], 0
-    if not group.num_rows:  # where its columns are is not always told
+    if not group.rows:  # where its columns are is not always told
         return RowGroup(rows=0, size=0, ranges=(), repeating=())
-    for at in range(group.num_columns):
-        column = group.column(at)
-        begin = column.data_page_offset
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            begin = min(begin, column.dictionary_page_offset)
-            if column.path_in_schema in texts:
-                repeating.append(column.path_in_schema)
-        ranges.append((begin, begin + column.total_compressed_size))
-        cell = _LETTER_BYTES * limits.max_cell_chars + _CELL_BYTES
-        unpacked = column.total_uncompressed_size
-        if column.path_in_schema in texts and unpacked > cell * column.num_values + _CHUNK_BYTES:
+    cell = _LETTER_BYTES * limits.max_cell_chars + _CELL_BYTES
+    for column in group.columns:
+        if column.path in texts and column.unpacked > cell * column.values + _CHUNK_BYTES:
             raise InputRefused(
-                f"{name}: the column {column.path_in_schema!r} has cells of more than "
-                f"{limits.max_cell_chars:,} characters; shorten them"
+                f"{name}: the column {column.path[0]!r} has cells of more than {limits.max_cell_chars:,} "
+                "characters; shorten them"
             )
-        size += unpacked
-    return RowGroup(rows=group.num_rows, size=size, ranges=tuple(ranges), repeating=tuple(repeating))
+    repeating = (one.path[0] for one in group.columns if one.path in texts and one.has_dictionary)
+    return RowGroup(
+        rows=group.rows,
+        size=sum(column.unpacked for column in group.columns),
+        ranges=tuple((column.begin, column.end) for column in group.columns),
+        repeating=tuple(repeating),
+    )
 
 
 def _refuse_false(package: OpenParquet, rows: int) -> None:

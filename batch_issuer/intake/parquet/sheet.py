@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
@@ -163,8 +164,8 @@ def _batches(file: OpenParquet, at: int) -> Iterator[pa.RecordBatch]:
         row = group.size // group.rows + 1
         if group.repeating:
             with file.reader(as_places=group.repeating) as reader:
-                texts = next(reader.iter_batches(1, row_groups=[at], columns=list(group.repeating)))
-                row += sum(_longest(column) for column in texts.columns)
+                first = reader.iter_batches(1, row_groups=[at], columns=list(group.repeating))
+                row += sum(_longest(column) for texts in islice(first, 1) for column in texts.columns)
         rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // row))
         with file.reader() as reader:
             batches = reader.iter_batches(rows, row_groups=[at])

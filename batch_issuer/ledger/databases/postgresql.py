@@ -16,6 +16,7 @@ from batch_issuer.errors import LedgerUnavailable, UsageError
 from batch_issuer.ledger.databases.database import Database, Examined, run_on, same
 from batch_issuer.ledger.databases.migrating import has_tables, is_current, migrate
 from batch_issuer.ledger.dialects import Lock, lock_for_all, reason_of
+from batch_issuer.tasks import see_through
 
 _WRITERS: Final = 4
 _CONNECTING: Final = {
@@ -51,7 +52,8 @@ async def open_postgresql(url: URL) -> AsyncIterator[Database]:
     event.listen(threads, "connect", partial(server.prepare, settings=_LONG))
     event.listen(engine.sync_engine, "connect", partial(server.prepare, settings=_SHORT))
     try:
-        timeline = await asyncio.to_thread(_bring_up_to_date, threads, url)
+        # what it uses is closed behind it
+        timeline = await see_through(asyncio.to_thread(_bring_up_to_date, threads, url))
         reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         write = run_on(engine)
         yield Database(
