@@ -1,13 +1,16 @@
 """What only an engine of several processes can keep: workers come and go, and secrets stay where they are."""
 
 import asyncio
+import logging
 import pickle
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from batch_issuer import __version__
+from batch_issuer.clock import Clock
 from batch_issuer.cluster import open_engine
 from batch_issuer.cluster.connecting import check_versions
 from batch_issuer.cluster.pieces import Done, Piece, do_piece
@@ -18,7 +21,15 @@ from batch_issuer.site import Site
 from tests.cluster.processes import Cluster, free_port
 from tests.contract.engine.conftest import LEDGER, settings_for
 from tests.contract.engine.test_engine import until
-from tests.contract.engine.works import Note, die, die_the_first_time, go_on_for_ever, read_password
+from tests.contract.engine.works import (
+    Note,
+    die,
+    die_the_first_time,
+    go_on_for_ever,
+    log_password,
+    read_password,
+)
+from tests.pipeline.world import START, MovedTime
 
 pytestmark = pytest.mark.cluster
 
@@ -101,6 +112,17 @@ async def test_a_worker_takes_the_secrets_of_its_own_place(cluster: Cluster) -> 
         assert await engine.run(read_password, Site(settings)) == "the-workers-own"
 
 
+async def test_a_worker_logs_as_the_command_does_and_keeps_its_secrets(cluster: Cluster) -> None:
+    settings = settings_for(cluster)
+    async with open_engine(Site(settings), log_format="json") as engine:
+        await engine.run(log_password, Site(settings))
+    logs = [member.told() for member in cluster.members.values()]
+    (line,) = (line for log in logs for line in log.splitlines() if '"event": "a secret"' in line)
+    assert '"level": "warning"' in line
+    assert '"reason": "**********"' in line
+    assert not any("the-workers-own" in log for log in logs)
+
+
 async def test_a_worker_whose_ledger_is_another_says_so(cluster: Cluster) -> None:
     async with open_engine(
         Site(settings_for(cluster, ledger="postgresql://u:secret@127.0.0.1/other"))
@@ -158,6 +180,22 @@ async def test_a_stop_is_heard_while_no_worker_is_there(tmp_path: Path) -> None:
         with pytest.raises(Interrupted, match=r"before there was a worker of dask://"):
             async with open_engine(Site(settings_for(empty)), stopping=stopping):
                 pass
+
+
+async def test_where_no_worker_comes_it_says_so_and_gives_up_in_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("batch_issuer"), "propagate", True)
+    time = MovedTime()
+    clock = Clock(uptime=time.seconds, tick=time.sleep)
+    with Cluster(folder=tmp_path) as empty:
+        await asyncio.to_thread(empty.start_scheduler)
+        with pytest.raises(EngineUnavailable, match="no worker has been there for 5 minutes"):
+            async with open_engine(Site(settings_for(empty), clock=clock)):
+                pass
+    waiting = [record for record in caplog.records if record.getMessage() == "waiting for workers"]
+    assert len(waiting) == 1
+    assert time.instant >= START + timedelta(minutes=5)
 
 
 async def test_work_ends_in_order_when_the_scheduler_is_killed(tmp_path: Path) -> None:
