@@ -70,26 +70,30 @@ class Lanes(ThisProcess):
         return self._width
 
     async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+        """Check and plan a file as it comes, and drive lanes in a way of its own."""
+        if not waits:
+            return await super().run(work, item)
         self.pieces += 1
-        return await super().run(work, item, waits=waits)
+        return await self.drive(work, item)
+
+    async def drive(self, work: Work[T, R], item: T) -> R:
+        return await work(item)
 
 
 class Twice(Lanes):
     """Does each piece twice, at the same time."""
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
-        first, _ = await asyncio.gather(
-            super().run(work, item, waits=waits), super().run(work, item, waits=waits)
-        )
+    async def drive(self, work: Work[T, R], item: T) -> R:
+        first, _ = await asyncio.gather(super().drive(work, item), super().drive(work, item))
         return first
 
 
 class Forgetful(Lanes):
     """Loses what came of each piece, and does it again."""
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
-        await super().run(work, item, waits=waits)
-        return await super().run(work, item, waits=waits)
+    async def drive(self, work: Work[T, R], item: T) -> R:
+        await super().drive(work, item)
+        return await super().drive(work, item)
 
 
 class Detached(Lanes):
@@ -99,8 +103,8 @@ class Detached(Lanes):
         super().__init__(width)
         self.going_on: set[asyncio.Task[Any]] = set()
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
-        piece = asyncio.ensure_future(super().run(work, item, waits=waits))
+    async def drive(self, work: Work[T, R], item: T) -> R:
+        piece = asyncio.ensure_future(super().drive(work, item))
         self.going_on.add(piece)
         return await asyncio.shield(piece)
 
@@ -108,9 +112,9 @@ class Detached(Lanes):
 class Idle(Lanes):
     """Has nobody who does anything."""
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+    async def drive(self, work: Work[T, R], item: T) -> R:
         await asyncio.Event().wait()
-        return await super().run(work, item, waits=waits)
+        return await super().drive(work, item)
 
 
 @dataclass(slots=True, kw_only=True)

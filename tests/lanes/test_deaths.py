@@ -78,9 +78,9 @@ class Killing(Lanes):
     def kill(self, number: int) -> None:
         self.at_work[number % len(self.at_work)].cancel()
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+    async def drive(self, work: Work[T, R], item: T) -> R:
         while True:
-            doing = asyncio.ensure_future(super().run(work, item, waits=waits))
+            doing = asyncio.ensure_future(super().drive(work, item))
             self.at_work.append(doing)
             try:
                 await asyncio.wait({doing})
@@ -166,8 +166,8 @@ async def _lanes_left(services: Services) -> list[str]:
 class Broken(Lanes):
     """Loses touch with whoever does the work."""
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
-        working = asyncio.ensure_future(super().run(work, item, waits=waits))
+    async def drive(self, work: Work[T, R], item: T) -> R:
+        working = asyncio.ensure_future(super().drive(work, item))
         await asyncio.sleep(0.1)
         working.cancel()
         with suppress(asyncio.CancelledError):
@@ -194,9 +194,9 @@ async def test_an_engine_that_is_lost_ends_the_command_and_resume_goes_on(open_l
 class Elsewhere(Lanes):
     """Does its work as another process would: with what travels, and the secrets that are there."""
 
-    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+    async def drive(self, work: Work[T, R], item: T) -> R:
         travelled: T = pickle.loads(pickle.dumps(item))  # noqa: S301 - our own
-        return await super().run(work, travelled, waits=waits)
+        return await super().drive(work, travelled)
 
 
 async def test_a_worker_without_credentials_says_that_it_is_the_worker_that_lacks_them(

@@ -46,7 +46,9 @@ class Processes(ThisProcess):
     def width(self) -> int:
         return 3
 
-    async def run(self, work: Work[T, R], item: T) -> R:
+    async def run(self, work: Work[T, R], item: T, *, waits: bool = False) -> R:
+        if not waits:  # checking and planning the file
+            return await super().run(work, item)
         while True:
             done = await self._run(pickle.dumps((work, item)))
             if done is not None:
