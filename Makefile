@@ -7,6 +7,7 @@ LOCK_ARGS ?=
 N ?= 20
 SEED ?= 1
 LEDGER ?= sqlite
+ENGINE ?= none
 SECONDS ?= 60
 
 VENV := .venv
@@ -35,8 +36,8 @@ test: $(READY) ## run all tests (PYTEST_ARGS="-k words" picks some)
 check: lint ## all that must hold before a commit: lint, then the tests (but end-to-end, browser and cluster) with their coverage
 	$(BIN)/pytest --cov -m 'not end_to_end and not browser and not cluster' $(PYTEST_ARGS)
 
-torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on (LEDGER=postgresql)
-	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED) --ledger $(LEDGER)
+torture: $(READY) ## kill and resume the command under random faults, N times from seed SEED on (LEDGER=postgresql, ENGINE=dask)
+	$(BIN)/python -m tests.end_to_end.torture --runs $(N) --seed $(SEED) --ledger $(LEDGER) --engine $(ENGINE)
 
 fuzz: $(READY) ## feed the reader broken files for SECONDS seconds, from seed SEED on
 	$(BIN)/python -m tests.fuzz.reader --seconds $(SECONDS) --seed $(SEED)
