@@ -41,6 +41,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _CONCURRENCY: Final = 64
+_TENTH: Final = 10
 _RATE: Final = 1_000_000
 """Calls a minute: more than there will be, so that each takes its turn and none waits for it."""
 STAGES: Final = {
@@ -130,14 +131,16 @@ class Watched:
 
 
 def measure(rows: int, folder: Path) -> Iterator[Figure]:
-    """Measure a whole issue with one worker and with two, checking also beside one process."""
-    file = folder / "large.csv"
-    write_customers(file, rows)
+    """Measure recording a file, and sending a tenth of it, with one worker and with two."""
+    large, small = folder / "large.csv", folder / "small.csv"
+    write_customers(large, rows)
+    write_customers(small, rows // _TENTH)
     began = time.perf_counter()
-    check_and_plan(file)
+    check_and_plan(large)
     alone = time.perf_counter() - began
-    one, two = (measure_issue(file, rows, workers, folder) for workers in (1, 2))
-    for measured, many in ((one, "one worker"), (two, "two workers")):
+    recorded = [measure_issue(large, rows, workers, folder, sends=False) for workers in (1, 2)]
+    sent = [measure_issue(small, rows // _TENTH, workers, folder) for workers in (1, 2)]
+    for measured, many in zip(recorded, ("one worker", "two workers"), strict=True):
         yield Figure(
             name=f"check {rows:,} rows with {many}",
             ours=[measured.stages["check"].wall],
@@ -145,17 +148,18 @@ def measure(rows: int, folder: Path) -> Iterator[Figure]:
             other=[alone],
         )
     for stage in STAGES:
+        one, two = sent if stage == "send" else recorded
         yield Figure(
-            name=f"{stage} {rows:,} rows with two workers",
+            name=f"{stage} {one.rows:,} rows with two workers",
             ours=[two.stages[stage].wall],
             against="with one",
             other=[one.stages[stage].wall],
         )
 
 
-def measure_issue(file: Path, rows: int, workers: int, folder: Path) -> Measured:
-    """Issue a file by a cluster of some workers, with a ledger of its own."""
-    here = folder / f"workers-{workers}"
+def measure_issue(file: Path, rows: int, workers: int, folder: Path, *, sends: bool = True) -> Measured:
+    """Issue a file by a cluster of some workers, with a ledger of its own; or record and report it."""
+    here = folder / f"{file.stem}-{workers}"
     here.mkdir()
     with counting_server() as server, running_server() as url:
         ledger = server.new_database()
@@ -165,16 +169,20 @@ def measure_issue(file: Path, rows: int, workers: int, folder: Path) -> Measured
         environ = {**environment(settings), "BATCH_ISSUER_LEDGER": ledger}
         with running_cluster(here, workers=workers, environ=environ) as (address, processes):
             settings = settings.model_copy(update={"engine": f"dask://{address}"})
-            return run(_issue(settings, file, rows, Eyes(processes, server.pid), server))
+            return run(_issue(settings, file, rows, Eyes(processes, server.pid), server, sends=sends))
 
 
-async def _issue(settings: Settings, file: Path, rows: int, eyes: Eyes, server: CountingServer) -> Measured:
+async def _issue(  # noqa: PLR0913 - what is measured, and by what
+    settings: Settings, file: Path, rows: int, eyes: Eyes, server: CountingServer, *, sends: bool
+) -> Measured:
     measured = Measured(rows=rows, workers=len(eyes.workers))
     async with _open(settings, eyes) as (services, watched):
         accepted = await _accept(measured, services, watched, file, server, eyes)
-        await _send(measured, services, accepted, server, eyes)
+        if sends:
+            await _send(measured, services, accepted, server)
+        await _report(measured, services, accepted, server, eyes)
     for stage, work in STAGES.items():
-        if work:
+        if work in watched.ended:
             measured.stages[stage] = watched.ended[work].since(watched.begun[work])
     measured.peak = max(map(peak_megabytes_of, eyes.workers))
     return measured
@@ -217,9 +225,7 @@ async def _accept(  # noqa: PLR0913, PLR0917 - what is measured, and by what
     return accepted
 
 
-async def _send(
-    measured: Measured, services: Services, accepted: Accepted, server: CountingServer, eyes: Eyes
-) -> None:
+async def _send(measured: Measured, services: Services, accepted: Accepted, server: CountingServer) -> None:
     access, inner = sending_access(services.settings)
     ledger, batch = services.settings.ledger_url, accepted.batch
     await asyncio.to_thread(server.count_anew, ledger)
@@ -228,6 +234,12 @@ async def _send(
     if stop is not None:
         raise RuntimeError(f"the batch stopped: {stop.message}")
     measured.statements["send"] = await asyncio.to_thread(server.statements, ledger)
+
+
+async def _report(
+    measured: Measured, services: Services, accepted: Accepted, server: CountingServer, eyes: Eyes
+) -> None:
+    ledger = services.settings.ledger_url
     await asyncio.to_thread(server.count_anew, ledger)
     began = eyes.look()
     await report(services, accepted)
