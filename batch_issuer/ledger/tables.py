@@ -102,9 +102,9 @@ requests = Table(
     Index("requests_by_origin", "origin"),
 )
 
-"""`owner` is whose lease the request is sent under, or was claimed by; `claimed_in` the sending (one command's,
-in however many runs of lanes) in which that was, and `attempts_before` how many attempts it had when that
-first claimed it."""
+"""`owner` is whose lease the request is sent under, or was claimed by; `claimed_in` the sending (that of one
+command, in however many runs of lanes) in which that was, and `attempts_before` how many attempts it had when
+that first claimed it."""
 
 request_rows = Table(
     "request_rows",
