@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ _NOBODY_SECONDS: Final = 60.0
 """So long nobody may take a lane before whoever waits for that gives up."""
 _WORD_SECONDS: Final = 10.0
 """So long a lane's word may be on its way, after the lane has ended the run."""
+_PATIENCE: Final = 5
 _IN_VAIN: Final = 3
 """After so many runs in a row that left as much as there was, there is no other."""
 
@@ -63,7 +65,6 @@ class Lanes:
         self._lease = lease
         self._sending = secrets.token_hex(8)
         self._progress = WatchedProgress(services, batch.batch, unsent=unsent)
-        self._heard_at = services.clock.uptime()
         self._left = 0
         self._in_vain = 0
 
@@ -143,25 +144,23 @@ class Lanes:
     async def _look(self, run: LeaseKey | None = None) -> Look:
         """Look at the lanes, and end whatever run there is but this one.
 
-        A ledger that fails for a short time is looked at again.
+        A ledger that fails is looked at again a few times: the lanes may go on meanwhile.
         """
-        services, batch, claim = self._services, self._batch.batch, self._lease.claim
-        while True:
-            at = services.clock.timestamp()
-            try:
-                if run is None:
-                    look = await self._lease.write(end_runs, batch, claim, at=at)
-                else:
-                    look = await self._lease.write(look_at_lanes, batch, claim, run=run, at=at)
-            except LedgerUnavailable:
-                if services.clock.uptime() - self._heard_at > services.terms.seconds:
-                    raise
-                await services.clock.tick(_LOOK_SECONDS)
-                continue
-            self._heard_at = services.clock.uptime()
-            for lane in look.buried:
-                log.warning("lane buried", extra={"batch": batch, "lane": lane})
-            return look
+        for _ in range(_PATIENCE):
+            with suppress(LedgerUnavailable):
+                return await self._look_once(run)
+            await self._services.clock.tick(_LOOK_SECONDS)
+        return await self._look_once(run)
+
+    async def _look_once(self, run: LeaseKey | None) -> Look:
+        batch, claim, at = self._batch.batch, self._lease.claim, self._services.clock.timestamp()
+        if run is None:
+            look = await self._lease.write(end_runs, batch, claim, at=at)
+        else:
+            look = await self._lease.write(look_at_lanes, batch, claim, run=run, at=at)
+        for lane in look.buried:
+            log.warning("lane buried", extra={"batch": batch, "lane": lane})
+        return look
 
     async def _what_is_left(self) -> Round:
         services = self._services

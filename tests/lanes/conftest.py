@@ -24,8 +24,19 @@ OpenLanes = Callable[..., AbstractAsyncContextManager["LanesWorld"]]
 class TickingTime(MovedTime):
     """A clock that stands still until somebody sleeps, and whose ticks come a hundred times as fast."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.ticks_move_it = False
+
     async def tick(self, seconds: float) -> None:
         await asyncio.sleep(seconds / 100)
+        if self.ticks_move_it:
+            await super().sleep(seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Leave those who are at work a hundredth of the time for it."""
+        await super().sleep(seconds)
+        await asyncio.sleep(min(seconds, 5.0) / 100)
 
 
 class WatchedSandbox(Sandbox):

@@ -8,11 +8,12 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import create_engine
 
 from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.engine import ThisProcess, Work
-from batch_issuer.errors import EngineUnavailable, SettingsError
+from batch_issuer.errors import EngineUnavailable, LedgerUnavailable, SettingsError
 from batch_issuer.ledger.batches import list_batches
 from batch_issuer.sandbox import Scenario
 from batch_issuer.settings import PREFIX
@@ -187,6 +188,32 @@ async def test_an_engine_that_is_lost_ends_the_command_and_resume_goes_on(open_l
         assert first.exit_code is ExitCode.NOT_FINISHED
         assert "the scheduler is gone" in first.message
         world.engine = ThisProcess()
+        assert outcomes(await world.resume()) == {"pending": 300}
+        assert set(world.sent().values()) == {1}
+
+
+async def test_a_ledger_that_fails_for_a_while_stops_the_command_and_resume_goes_on(
+    open_lanes: OpenLanes,
+) -> None:
+    async with open_lanes(concurrency=4) as world:
+        url = world.settings().ledger_url.replace("postgresql:", "postgresql+psycopg:")
+
+        def rename(old: str, new: str) -> None:
+            engine = create_engine(url)
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"alter table {old} rename to {new}")
+            engine.dispose()
+
+        async def fail(number: int) -> None:
+            await asyncio.sleep(0.005)
+            if number == 12:
+                await asyncio.to_thread(rename, "requests", "elsewhere")
+                world.time.ticks_move_it = True
+
+        world.sandbox.at_post = fail
+        with pytest.raises(LedgerUnavailable, match=r"`batch-issuer resume \S+` goes on"):
+            await world.issue(world.write(customers(300)))
+        rename("elsewhere", "requests")
         assert outcomes(await world.resume()) == {"pending": 300}
         assert set(world.sent().values()) == {1}
 

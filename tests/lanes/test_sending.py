@@ -151,18 +151,12 @@ async def test_a_stop_finishes_what_is_under_way_and_resume_the_rest(open_lanes:
 async def test_whoever_waits_for_a_worker_in_vain_is_told_so(open_lanes: OpenLanes) -> None:
     async with open_lanes() as world:
         world.engine = Idle()
-
-        async def tick(seconds: float) -> None:
-            await world.time.sleep(seconds)
-            await asyncio.sleep(0.001)
-
-        world.time.tick = tick  # type: ignore[method-assign]  # time goes on, though nobody works
+        world.time.ticks_move_it = True
         first = await world.issue(world.write(customers(9)))
         assert first.exit_code is ExitCode.NOT_FINISHED
         assert "no worker began to send" in first.message
         assert outcomes(first) == {"not_sent": 9}
         world.engine = ThisProcess()
-        del world.time.tick
         assert outcomes(await world.resume()) == {"pending": 9}
 
 
