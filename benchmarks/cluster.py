@@ -42,6 +42,7 @@ R = TypeVar("R")
 
 _CONCURRENCY: Final = 64
 _TENTH: Final = 10
+_PATIENCE_SECONDS: Final = 60.0
 _RATE: Final = 1_000_000
 """Calls a minute: more than there will be, so that each takes its turn and none waits for it."""
 STAGES: Final = {
@@ -191,8 +192,9 @@ async def _issue(  # noqa: PLR0913 - what is measured, and by what
 @asynccontextmanager
 async def _open(settings: Settings, eyes: Eyes) -> AsyncIterator[tuple[Services, Watched]]:
     async with open_engine(Site(settings)) as engine:
-        while engine.workers < len(eyes.workers):  # noqa: ASYNC110 - Dask tells nobody of it
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while engine.workers < len(eyes.workers):  # noqa: ASYNC110 - Dask tells nobody of it
+                await asyncio.sleep(0.1)
         # what workers load at their first piece is loaded
         await engine.everywhere(_load, None)
         watched = Watched(engine, eyes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
 import psycopg
 
 from benchmarks.stage import ROOT, environment
@@ -81,7 +82,7 @@ def running_cluster(
     with _processes() as start:
         # the port is the scheduler's own choice
         start(folder, environ, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *where)
-        _wait_for(address_file)
+        address = _address_in(address_file)
         for number in range(workers):
             start(
                 folder,
@@ -90,7 +91,6 @@ def running_cluster(
                 *("--nworkers", "1", "--nthreads", "1", "--memory-limit", "0", "--death-timeout", "30"),
                 *("--no-nanny", "--local-directory", str(folder / f"w{number}")),
             )
-        address = address_file.read_text().split('"address": "tcp://')[1].split('"')[0]
         yield address, [process.pid for process in start.started[1:]]
 
 
@@ -128,12 +128,15 @@ class _Start:
             )
 
 
-def _wait_for(path: Path) -> None:
+def _address_in(path: Path) -> str:
+    """Wait until the scheduler has written where it is."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not (path.exists() and path.stat().st_size):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nobody wrote {path.name}")
+    while time.monotonic() < deadline:
+        with suppress(OSError, orjson.JSONDecodeError):  # not there yet, or not all of it
+            told: str = orjson.loads(path.read_bytes())["address"]
+            return told.removeprefix("tcp://")
         time.sleep(0.05)
+    raise TimeoutError(f"nobody wrote {path.name}")
 
 
 def worked(pid: int) -> float:
