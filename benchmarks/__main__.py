@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import commands, console, intake, pace, reports, submission, whole
+from benchmarks import cluster, commands, console, intake, pace, reports, submission, whole
 from benchmarks.figures import Figure, table_of, write_page
 
 
@@ -42,6 +42,7 @@ PARTS: dict[str, Part] = {
 }
 FULL_PARTS: dict[str, Part] = {
     "growth": lambda size, folder: whole.measure_growth(size.rows, folder),
+    "cluster": lambda size, folder: cluster.measure(10 * size.rows, folder),
     "resume": lambda size, folder: whole.measure_resume(10 * size.rows, folder),
 }
 
@@ -57,7 +58,7 @@ def main() -> int:
     """Measure, print each figure as it comes, and put the table into the documentation where asked."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     options.add_argument(
-        "parts", nargs="*", help=f"which of {', '.join(PARTS | FULL_PARTS)}; default all but the last two"
+        "parts", nargs="*", help=f"which of {', '.join(PARTS | FULL_PARTS)}; default all but the last three"
     )
     options.add_argument("--full", action="store_true", help="measure ten million rows, too")
     options.add_argument("--small", action="store_true", help="only see that everything works")
