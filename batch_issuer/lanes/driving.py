@@ -42,7 +42,7 @@ async def drive_lane(job: LaneJob) -> LaneEnd:
         async with open_api(services, access) as api:
             while (end := await _drive_once(job, api, inner)) is None:
                 log.warning("lane lost", extra={"batch": job.batch, "lane": job.lane})
-    return end
+        return replace(end, measurements=services.measurements)
 
 
 def _access_here(job: LaneJob) -> tuple[Settings, Access, InnerCall]:

@@ -1,11 +1,12 @@
 """What a lane is asked to do, and what it tells at its end: values that travel, without secrets."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from batch_issuer.batch.ids import BatchId
 from batch_issuer.ledger import LeaseKey
+from batch_issuer.metrics import Measurements
 from batch_issuer.settings import Settings
 from batch_issuer.site import Site
 from batch_issuer.submission import Stop
@@ -39,6 +40,8 @@ class LaneEnd:
 
     stop: Stop | None = None
     """Why the lane has ended the run, where it did."""
+    measurements: Measurements = field(default_factory=Measurements)
+    """Its exchanges with the API."""
 
 
 def lanes_for(settings: Settings, *, width: int) -> int:

@@ -9,14 +9,16 @@ from batch_issuer.engine import Engine
 from batch_issuer.errors import NotFinished
 from batch_issuer.lanes.driving import drive_lane
 from batch_issuer.lanes.job import LaneEnd, LaneJob
+from batch_issuer.metrics import Measurements
 from batch_issuer.submission import Stop
 
 
 class Pieces:
     """One piece for each lane, under way until it comes back or is given up."""
 
-    def __init__(self, engine: Engine, jobs: Iterable[LaneJob]) -> None:
-        """Hand all of them to the engine."""
+    def __init__(self, engine: Engine, jobs: Iterable[LaneJob], measurements: Measurements) -> None:
+        """Hand all of them to the engine; what they measure is added to what was measured here."""
+        self._measurements = measurements
         self._pending = {asyncio.create_task(_drive(engine, job), name=f"lane {job.lane}") for job in jobs}
         self.stop: Stop | None = None
         """Why the first of them that had a reason ended the run."""
@@ -47,7 +49,9 @@ class Pieces:
     def _take(self, piece: asyncio.Task[LaneEnd]) -> None:
         match piece.exception():
             case None:
-                self.stop = self.stop or piece.result().stop
+                end = piece.result()
+                self.stop = self.stop or end.stop
+                self._measurements.take(end.measurements)
                 self.came_back += 1
             case NotFinished() as exc:  # of the engine, or of the ledger as a worker sees it
                 self.stop = self.stop or Stop(message=str(exc), exit_code=exc.exit_code)

@@ -16,6 +16,7 @@ from batch_issuer.lanes.watched_progress import WatchedProgress
 from batch_issuer.ledger import Batch, LeaseKey
 from batch_issuer.ledger.claims import count_claimable
 from batch_issuer.ledger.lanes import Look, end_runs, look_at_lanes, run_of
+from batch_issuer.planning import seconds_between_calls
 from batch_issuer.submission import Lease, Stop
 
 log = logging.getLogger(__name__)
@@ -76,10 +77,15 @@ class Lanes:
         services = self._services
         await self._look()
         async with services.lease(run_of(self._batch.batch)) as run:
-            pieces = Pieces(self._engine, self._jobs(run.key))
+            pieces = Pieces(self._engine, self._jobs(run.key), services.measurements)
             try:
-                look = await self._follow(pieces, run.key)
-                stop = await self._drain(pieces, look)
+                with services.measurements.sending(
+                    seconds_between_calls=seconds_between_calls(services.settings.rate),
+                    uptime=services.clock.uptime,
+                ):
+                    look = await self._follow(pieces, run.key)
+                    stop = await self._drain(pieces, look)
+                    await self._hear_out(pieces)
             finally:
                 await pieces.give_up()
         await self._progress.look(is_last=True)
@@ -137,6 +143,13 @@ class Lanes:
                 break
             await pieces.wait(_LOOK_SECONDS, clock)
         return _WORD_LOST if was_ended and not pieces.are_stopped else pieces.stop
+
+    async def _hear_out(self, pieces: Pieces) -> None:
+        """Let those come back that have ended: what they have measured counts."""
+        came_back = -1
+        while pieces.are_under_way and pieces.came_back > came_back:
+            came_back = pieces.came_back
+            await pieces.wait(_LOOK_SECONDS, self._services.clock)
 
     def _is_stopped(self, pieces: Pieces) -> bool:
         return pieces.are_stopped or self._services.stopping.is_set()

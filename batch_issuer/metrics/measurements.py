@@ -65,13 +65,18 @@ class Measurements:
                 self._allowed += 1 + int((uptime() - began) / seconds_between_calls)
                 self.pace = self._made / self._allowed
 
+    def take(self, others: "Measurements") -> None:
+        """Take all exchanges of another process that worked for this one."""
+        for key, count in others.responses.items():
+            self.responses[key] = self.responses.get(key, 0) + count
+        for operation, durations in others.durations.items():
+            self.durations[operation].take(durations)
+        self._paced += others._paced  # noqa: SLF001 - one of its kind
+
     def after(self, earlier: "Measurements") -> "Measurements":
         """Return what both have counted; the pace is that of the later one, where it has one."""
         both = Measurements()
         both.pace = earlier.pace if self.pace is None else self.pace
-        for one in (earlier, self):
-            for key, count in one.responses.items():
-                both.responses[key] = both.responses.get(key, 0) + count
-            for operation, durations in one.durations.items():
-                both.durations[operation].take(durations)
+        both.take(earlier)
+        both.take(self)
         return both

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from batch_issuer.acceptance import IssueOptions
+from batch_issuer.assembly import Services
 from batch_issuer.batch.exit_codes import ExitCode
 from batch_issuer.engine import ThisProcess
-from batch_issuer.pipeline import retry
+from batch_issuer.gateway import Operation
+from batch_issuer.metrics import Measurements
+from batch_issuer.pipeline import issue, retry
 from batch_issuer.sandbox import Scenario
 from tests.lanes.conftest import Forgetful, Idle, Lanes, OpenLanes, Twice, open_lanes_world
 from tests.pipeline.world import customers, outcomes
@@ -26,6 +30,19 @@ async def test_each_customer_is_sent_once_and_no_more_at_a_time_than_allowed(ope
     assert outcomes(summary) == {"pending": 150}
     assert summary.exit_code is ExitCode.DONE
     assert world.sandbox.most == 5
+
+
+async def test_the_exchanges_of_all_lanes_are_in_the_metrics(open_lanes: OpenLanes) -> None:
+    async with open_lanes(concurrency=4, rate=6_000) as world:
+        file = world.write(customers(30))
+
+        async def work(services: Services) -> Measurements:
+            await issue(services, file, IssueOptions(check_badges=False))
+            return services.measurements
+
+        measured = await world.run(work)
+    assert measured.responses[Operation.SUBMIT, 200] == len(world.sandbox.requests) == 10
+    assert measured.pace is not None
 
 
 async def test_there_are_no_more_lanes_than_requests_may_be_under_way(open_lanes: OpenLanes) -> None:
