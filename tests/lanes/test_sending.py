@@ -178,8 +178,9 @@ async def test_whoever_waits_for_a_worker_in_vain_is_told_so(open_lanes: OpenLan
 
 
 async def test_each_lane_tells_the_log_when_it_was_taken_and_when_it_ended(
-    open_lanes: OpenLanes, caplog: pytest.LogCaptureFixture
+    open_lanes: OpenLanes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("batch_issuer"), "propagate", True)
     caplog.set_level(logging.INFO, logger="batch_issuer")
     async with open_lanes(concurrency=2) as world:
         await world.issue(world.write(customers(30)))

@@ -186,6 +186,7 @@ async def test_where_no_worker_comes_it_says_so_and_gives_up_in_the_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("batch_issuer"), "propagate", True)
+    caplog.set_level(logging.WARNING, logger="batch_issuer")
     time = MovedTime()
     clock = Clock(uptime=time.seconds, tick=time.sleep)
     with Cluster(folder=tmp_path) as empty:
