@@ -184,7 +184,8 @@ async def test_each_lane_tells_the_log_when_it_was_taken_and_when_it_ended(
     caplog.set_level(logging.INFO, logger="batch_issuer")
     async with open_lanes(concurrency=2) as world:
         await world.issue(world.write(customers(30)))
-    told = [record for record in caplog.records if record.message in {"lane taken", "lane ended"}]
+    heard = {id(record): record for record in caplog.records}  # once each, whatever other tests have left
+    told = [record for record in heard.values() if record.message in {"lane taken", "lane ended"}]
     assert {(record.message, vars(record)["lane"]) for record in told} >= {
         ("lane taken", 0),
         ("lane ended", 0),
