@@ -45,7 +45,7 @@ fuzz: $(READY) ## feed the reader broken files for SECONDS seconds, from seed SE
 bench: $(READY) ## measure the program beside the limits of this machine and its peers, into docs/reference/performance.md
 	$(BIN)/python -m benchmarks --write
 
-bench-full: $(READY) ## the same, and ten million rows
+bench-full: $(READY) ## the same, ten million rows, and a cluster (needs PostgreSQL)
 	$(BIN)/python -m benchmarks --full --write
 
 screenshots: $(READY) ## draw every page of the console into docs/screenshots (needs a Chromium)
