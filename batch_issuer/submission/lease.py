@@ -180,5 +180,7 @@ async def hold(lease: Lease, clock: Clock) -> AsyncIterator[None]:
         yield
     finally:
         keeping.cancel()
-        await asyncio.wait({keeping})
-        await lease.release()
+        try:
+            await asyncio.wait({keeping})
+        finally:  # also when it is cancelled once more
+            await lease.release()

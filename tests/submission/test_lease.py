@@ -275,3 +275,32 @@ async def test_a_lease_that_can_not_be_taken_says_that_the_ledger_is_the_reason(
     with pytest.raises(LedgerUnavailable):
         async with hold(ledger, time.clock):
             pass
+
+
+async def test_a_lease_is_given_back_also_when_its_work_is_cancelled_twice(
+    ledger: Ledger, time: FakeClock
+) -> None:
+    begun, ending = asyncio.Event(), asyncio.Event()
+
+    async def tick(_: float) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending.set()
+            await asyncio.sleep(0)
+
+    async def work() -> None:
+        async with hold(ledger, replace(time.clock, tick=tick)):
+            begun.set()
+            await asyncio.sleep(0)
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    await begun.wait()
+    await asyncio.sleep(0)
+    working.cancel()
+    await ending.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    async with hold(ledger, time.clock):
+        pass
