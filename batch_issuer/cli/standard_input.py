@@ -5,12 +5,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
 import typer
 
 from batch_issuer.errors import InputRefused, OutputNotWritable
+from batch_issuer.intake.copying import no_more_than
 from batch_issuer.intake.downloading import FileUrl, download
 from batch_issuer.intake.kinds import FileKind, kind_of
 
@@ -53,13 +55,9 @@ def shown_file(file: str) -> str:
 def _spool(stream: IO[bytes], path: Path, max_bytes: int) -> None:
     if stream.isatty():
         typer.echo("Reading what you type; end it with Ctrl-D.", err=True)
-    size = 0
+    parts = iter(partial(stream.read, _PART), b"")
     try:
         with path.open("xb") as file:
-            while part := stream.read(_PART):
-                size += len(part)
-                if size > max_bytes:
-                    raise InputRefused(f"{_NAME} is larger than {max_bytes:,} bytes; split it")
-                file.write(part)
+            file.writelines(no_more_than(parts, max_bytes, name=_NAME))
     except OSError as exc:
         raise OutputNotWritable(path.parent, exc.strerror) from exc

@@ -18,9 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from batch_issuer.intake.blocks import Record, gather
+from batch_issuer.intake.plain_text import NEWLINE, QUOTE, are_around_cells, has_lone_return
 from batch_issuer.intake.sheets import Block, ColumnBlock, Limits, RawBlock
-
-_QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,20 +174,14 @@ def _count_plain_rows(part: bytes, delimiter: str) -> int | None:
     """Count the rows of a part in which quotes stand only around whole cells; None where they do not."""
     if b"\0" in part or part.startswith(codecs.BOM_UTF8):
         return None  # Arrow would take a mark off here, too, where it is part of a cell
-    if b"\r" in part and part.count(b"\r") != part.count(b"\r\n"):
-        return None
     content = np.frombuffer(part, dtype=np.uint8)
+    if b"\r" in part and has_lone_return(content):
+        return None
     if b'"' not in part:
-        return int(np.count_nonzero(content == _NEWLINE)) + (not part.endswith(b"\n"))
-    quotes = np.flatnonzero(content == _QUOTE)
-    if len(quotes) % 2:
+        return int(np.count_nonzero(content == NEWLINE)) + (not part.endswith(b"\n"))
+    quotes = np.flatnonzero(content == QUOTE)
+    if not are_around_cells(content, quotes, delimiter, may_be_doubled=False):
         return None
-    borders = np.array([ord(delimiter), _NEWLINE, _RETURN], dtype=np.uint8)
-    before, behind = quotes[::2] - 1, quotes[1::2] + 1
-    opens = (before < 0) | np.isin(content[np.maximum(before, 0)], borders)
-    closes = (behind >= len(content)) | np.isin(content[np.minimum(behind, len(content) - 1)], borders)
-    if not (opens.all() and closes.all()):
-        return None
-    newlines = np.flatnonzero(content == _NEWLINE)
+    newlines = np.flatnonzero(content == NEWLINE)
     ends = int((np.searchsorted(quotes, newlines) % 2 == 0).sum())
     return ends + (not part.endswith(b"\n"))

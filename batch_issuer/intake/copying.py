@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,16 +98,25 @@ def check_file(file: Path, *, max_bytes: int) -> None:
     """Raise UsageError where there is no such file, and InputRefused where it is too large."""
     try:
         if file.is_file():
-            return _refuse_larger(file, file.stat().st_size, max_bytes)
+            return _refuse_larger(file.name, file.stat().st_size, max_bytes)
         what = "is a folder" if file.is_dir() else "is no file" if file.exists() else "does not exist"
     except OSError as exc:
         what = f"can't be read ({exc.strerror})"
     raise UsageError(f"the input file {file} {what}")
 
 
-def _refuse_larger(file: Path, size: int, max_bytes: int) -> None:
+def no_more_than(parts: Iterable[bytes], max_bytes: int, *, name: str) -> Iterator[bytes]:
+    """Pass on the parts of a file that messages call `name`. Raises InputRefused where it is too large."""
+    size = 0
+    for part in parts:
+        size += len(part)
+        _refuse_larger(name, size, max_bytes)
+        yield part
+
+
+def _refuse_larger(name: str, size: int, max_bytes: int) -> None:
     if size > max_bytes:
-        raise InputRefused(f"{file.name} is larger than {max_bytes:,} bytes; split it")
+        raise InputRefused(f"{name} is larger than {max_bytes:,} bytes; split it")
 
 
 def _refuse_changed(file: Path, look: Look) -> None:
@@ -121,14 +130,12 @@ def _refuse_changed(file: Path, look: Look) -> None:
 
 def _copy(source: Path, target: Path, max_bytes: int) -> str:
     digest = hashlib.sha256()
-    size = 0
     try:
         with target.open("xb") as copy:
-            for part in _parts(source):
-                size += len(part)
-                _refuse_larger(source, size, max_bytes)
+            for part in no_more_than(_parts(source), max_bytes, name=source.name):
                 digest.update(part)
                 copy.write(part)
+            size = copy.tell()
             copy.flush()
             os.fsync(copy.fileno())
     except OSError as exc:

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import IO, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from batch_issuer.intake.dialect import PARSED_CHARS, Dialect
+from batch_issuer.intake.plain_text import NEWLINE, QUOTE, are_around_cells, has_lone_return
 from batch_issuer.intake.spans import Digest, Span
 
 _READ: Final = 256 << 10
 """Few enough bytes to stay near the processor while they are looked at several times."""
-_QUOTE, _NEWLINE, _RETURN = b'"\n\r'
 
 
 class _Stretch(NamedTuple):
@@ -127,39 +126,18 @@ def _plain_records(content: bytes, delimiter: str, *, is_last: bool) -> _Records
     codes = np.frombuffer(content, dtype=np.uint8)
     if b'"' not in content:
         end = len(content) if is_last else content.rfind(b"\n") + 1
-        records = int(np.count_nonzero(codes[:end] == _NEWLINE))
+        records = int(np.count_nonzero(codes[:end] == NEWLINE))
     else:
-        quotes, newlines = np.flatnonzero(codes == _QUOTE), np.flatnonzero(codes == _NEWLINE)
+        quotes, newlines = np.flatnonzero(codes == QUOTE), np.flatnonzero(codes == NEWLINE)
         ends = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
         end = len(content) if is_last else int(ends[-1]) + 1 if len(ends) else 0
         records = len(ends)
-        if not _are_around_cells(codes[:end], quotes[: np.searchsorted(quotes, end)], delimiter):
+        quotes = quotes[: np.searchsorted(quotes, end)]
+        if not are_around_cells(codes[:end], quotes, delimiter, may_be_doubled=True):
             return None
-    if _has_lone_return(content, codes[:end]):
+    if b"\r" in content and has_lone_return(codes[:end]):
         return None
     return _Records(end, records + (0 < end == len(content) and not content.endswith(b"\n")))
-
-
-def _are_around_cells(codes: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], delimiter: str) -> bool:
-    """Tell whether quotes stand only around whole cells, and doubled inside them."""
-    if len(quotes) % 2:
-        return False
-    is_border = np.zeros(256, dtype=np.bool_)
-    is_border[[ord(delimiter), _NEWLINE, _RETURN, _QUOTE]] = True
-    before, behind = quotes[::2] - 1, quotes[1::2] + 1
-    before = before[1:] if len(before) and before[0] < 0 else before
-    behind = behind[:-1] if len(behind) and behind[-1] == len(codes) else behind
-    return bool(is_border[codes[before]].all() and is_border[codes[behind]].all())
-
-
-def _has_lone_return(content: bytes, codes: npt.NDArray[np.uint8]) -> bool:
-    """Tell whether a line ends as on old Macintoshes; inside a cell it counts, too."""
-    if b"\r" not in content:
-        return False
-    behind = np.flatnonzero(codes == _RETURN) + 1
-    if len(behind) and behind[-1] == len(codes):
-        return True
-    return bool((codes[behind] != _NEWLINE).any())
 
 
 class _Walk:

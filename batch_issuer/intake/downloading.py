@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final, Self
 from urllib.parse import unquote
 
-from batch_issuer.errors import BatchIssuerError, InputRefused, NotFinished, OutputNotWritable, UsageError
+from batch_issuer.errors import BatchIssuerError, NotFinished, OutputNotWritable, UsageError
+from batch_issuer.intake.copying import no_more_than
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://([^/]*)(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"[^:]*(:[0-9]*)?")
@@ -62,14 +63,11 @@ def download(url: FileUrl, target: Path, *, max_bytes: int) -> None:
     InputRefused where it is larger than `max_bytes`, NotFinished where it breaks off, and OutputNotWritable.
     """
     remote = _told(url, lambda: _open(url))
-    size = 0
+    parts = iter(lambda: _told(url, lambda: remote.read(_PART), has_begun=True), b"")
     try:
         with target.open("xb") as copy:
-            while part := _told(url, lambda: remote.read(_PART), has_begun=True):
-                size += len(part)
-                if size > max_bytes:
-                    raise InputRefused(f"{url.name} is larger than {max_bytes:,} bytes; split it")
-                copy.write(part)
+            copy.writelines(no_more_than(parts, max_bytes, name=url.name))
+            size = copy.tell()
     except OSError as exc:
         raise OutputNotWritable(target.parent, exc.strerror) from exc
     finally:
