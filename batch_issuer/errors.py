@@ -19,6 +19,7 @@ BatchIssuerError (1)
 │   ├── StillChanging
 │   ├── EngineUnavailable
 │   └── Interrupted
+│       └── NothingAccepted
 ├── NoPermission (6)
 │   └── OwnBatch
 └── Guarded (7)
@@ -195,6 +196,14 @@ class EngineUnavailable(NotFinished):
 
 class Interrupted(NotFinished):
     """Somebody stopped the program."""
+
+
+class NothingAccepted(Interrupted):
+    """Somebody stopped the program before it had accepted a file."""
+
+    def __init__(self, meanwhile: str) -> None:
+        """Say what was being done."""
+        super().__init__(f"stopped while {meanwhile}; nothing was accepted, and nothing sent")
 
 
 class NoPermission(BatchIssuerError):

@@ -7,7 +7,7 @@ from typing import Final
 
 from batch_issuer.assembly import Api
 from batch_issuer.batch.badges import Badge, BadgeBook
-from batch_issuer.errors import Interrupted
+from batch_issuer.errors import NothingAccepted
 from batch_issuer.gateway import Answer, AnswerKind
 from batch_issuer.tracking import View, ask
 
@@ -28,7 +28,7 @@ async def look_up_badges(api: Api, wanted: Collection[str]) -> BadgeBook:
         for _ in range(workers):
             group.create_task(looking.work())
     if view.stopping.is_set():
-        raise Interrupted("stopped while badges were looked up; nothing was accepted, and nothing sent")
+        raise NothingAccepted("badges were looked up")
     return BadgeBook(badges=looking.found, today=view.clock.now(), warning=looking.warning)
 
 

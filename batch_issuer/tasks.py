@@ -1,7 +1,7 @@
 """Work that must come to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -27,6 +27,16 @@ class Certain(asyncio.Future[T]):
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's own signature
         """Refuse: a task that is cancelled meanwhile ends when the result is there."""
         return False
+
+
+async def until_first(*awaited: Awaitable[object]) -> None:
+    """Wait until the first of some things has happened, and for none of the others any more."""
+    waits = [asyncio.ensure_future(one) for one in awaited]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Protocol
 from batch_issuer.acceptance.checked import Checked, next_rows
 from batch_issuer.assembly import Services
 from batch_issuer.batch.badges import BadgeUse
-from batch_issuer.errors import Interrupted
+from batch_issuer.errors import NothingAccepted
 from batch_issuer.intake import Figures, Source, check_rows
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.batches import insert_problems
@@ -56,9 +56,7 @@ class InOnePiece:
         blocks = check_rows(source)
         while (rows := await asyncio.to_thread(next_rows, blocks, checked)) is not None:
             if self.services.stopping.is_set():
-                raise Interrupted(
-                    "stopped while the file was checked; nothing was accepted, and nothing sent"
-                )
+                raise NothingAccepted("the file was checked")
             if rows.problems:
                 block = int(rows.problems.rows[0])
                 await self.lease.write_block(insert_problems, self.batch.batch, block, rows.problems)

@@ -12,6 +12,7 @@ from batch_issuer.errors import BatchIssuerError
 from batch_issuer.inbox.defaults import DEFAULTS
 from batch_issuer.inbox.folder import Completeness, Kind, kind_of
 from batch_issuer.inbox.results import PassResult
+from batch_issuer.tasks import until_first
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ async def watch(
     while not stopping.is_set():
         came.clear()
         again_in = await _try(one_pass)
-        await _wait(min(every, again_in or every), came, clock, stopping)
+        await until_first(clock.tick(min(every, again_in or every)), came.wait(), stopping.wait())
 
 
 async def _try(one_pass: Callable[[], Awaitable[PassResult]]) -> float | None:
@@ -46,19 +47,6 @@ async def _try(one_pass: Callable[[], Awaitable[PassResult]]) -> float | None:
     else:
         return None if result.again_in is None else result.again_in + _A_LITTLE
     return None
-
-
-async def _wait(seconds: float, came: asyncio.Event, clock: Clock, stopping: asyncio.Event) -> None:
-    waits = {
-        asyncio.ensure_future(clock.tick(seconds)),
-        asyncio.create_task(came.wait(), name="wait for files"),
-        asyncio.create_task(stopping.wait(), name="wait for a stop"),
-    }
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 async def tell_of_files(

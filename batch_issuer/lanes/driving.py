@@ -18,7 +18,7 @@ from batch_issuer.ledger.lanes import LaneWork, is_run_on, stop_run
 from batch_issuer.processes import this_process
 from batch_issuer.settings import Settings
 from batch_issuer.submission import Submitter, hold
-from batch_issuer.tasks import see_through
+from batch_issuer.tasks import see_through, until_first
 
 log = logging.getLogger(__name__)
 
@@ -117,11 +117,8 @@ class _Lane:
 
     async def _watch(self) -> None:
         """Stop the lane where its run is over, and the run where the lane has a reason to stop."""
-        clock, stopped = self._services.clock, asyncio.create_task(self._stopping.wait())
         while not self._stopping.is_set():
-            ticking = asyncio.ensure_future(clock.tick(LOOK_SECONDS))
-            await asyncio.wait({ticking, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            ticking.cancel()
+            await until_first(self._services.clock.tick(LOOK_SECONDS), self._stopping.wait())
             if not (self._stopping.is_set() or await self._is_run_on()):
                 self._stopping.set()
                 return

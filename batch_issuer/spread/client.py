@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from batch_issuer.assembly import Services
 from batch_issuer.engine import Engine, Work, each
-from batch_issuer.errors import EngineUnavailable, Interrupted
+from batch_issuer.errors import EngineUnavailable, NothingAccepted
 from batch_issuer.ledger import Batch
 from batch_issuer.ledger.staging import begin_draft
 from batch_issuer.spread.draft import Draft
@@ -51,7 +51,7 @@ class Client:
                 task.cancel()
             await asyncio.wait(tasks)
         if doing_all.cancelled():
-            raise _stopped(doing)
+            raise NothingAccepted(f"the file was {doing}")
         await doing_all
 
     async def _take_all(
@@ -61,13 +61,9 @@ class Client:
             async with aclosing(each(self.engine, work, items)) as results:
                 async for result in results:
                     if self.services.stopping.is_set():
-                        raise _stopped(doing)
+                        raise NothingAccepted(f"the file was {doing}")
                     take(result)
         except EngineUnavailable as exc:
             raise EngineUnavailable(
                 f"{exc}; nothing was sent: `batch-issuer resume {self.batch.batch}` goes on"
             ) from exc
-
-
-def _stopped(doing: str) -> Interrupted:
-    return Interrupted(f"stopped while the file was {doing}; nothing was accepted, and nothing sent")

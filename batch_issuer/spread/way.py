@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from batch_issuer.assembly import Services
 from batch_issuer.batch.badges import BadgeUse
 from batch_issuer.engine import Engine
-from batch_issuer.errors import Interrupted
+from batch_issuer.errors import NothingAccepted
 from batch_issuer.intake import Figures, RowCount, Source, Span
 from batch_issuer.intake.copying import copy_in
 from batch_issuer.ledger import Batch
@@ -60,9 +60,7 @@ class InParts:
         found = []
         while (span := await asyncio.to_thread(next, spans, None)) is not None:
             if self.services.stopping.is_set():
-                raise Interrupted(
-                    "stopped while the file was checked; nothing was accepted, and nothing sent"
-                )
+                raise NothingAccepted("the file was checked")
             found.append(span)
         return found
 

@@ -7,6 +7,7 @@ from batch_issuer.clock import Clock
 from batch_issuer.ledger import Ledger, Run
 from batch_issuer.ledger.pace import is_void, postpone_calls, reserve_call
 from batch_issuer.planning import seconds_between_calls
+from batch_issuer.tasks import until_first
 
 
 class Pace:
@@ -60,10 +61,4 @@ class Pace:
 
 async def pause(seconds: float, clock: Clock, stopping: asyncio.Event) -> None:
     """Sleep, but no longer than until a stop is asked for."""
-    sleeping = asyncio.ensure_future(clock.sleep(seconds))
-    stopped = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({sleeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        sleeping.cancel()
-        stopped.cancel()
+    await until_first(clock.sleep(seconds), stopping.wait())
