@@ -56,6 +56,12 @@ def _said_elsewhere(
     return error
 
 
+def said_of_program(error: Exception) -> str:
+    """Say in one line what went wrong where it is nobody's fault but the program's."""
+    what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    return f"an error in the program: {what} (run with -vv for more)"
+
+
 class UsageError(BatchIssuerError):
     """Something was asked for that can't be done as it stands."""
 

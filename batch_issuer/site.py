@@ -20,12 +20,11 @@ class Site:
     clock: Clock
     """The time here: elsewhere that machine's own."""
 
-    def __init__(self, settings: Settings, *, config: Path | None = None, clock: Clock | None = None) -> None:
-        """Take the settings of this process; `config` is another file than that they were read from."""
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        """Take the settings of this process, which know the file that they were read from."""
         self.clock = clock or Clock()
         self._settings: Settings | None = settings
-        path = config or settings.config
-        self._config = path and path.absolute()
+        self._config = settings.config
         self._ledger = without_password(settings.ledger_url)
         self._shared: Mapping[str, Any] = _shared(settings)
 

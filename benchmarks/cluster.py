@@ -199,7 +199,7 @@ async def _open(settings: Settings, eyes: Eyes) -> AsyncIterator[tuple[Services,
         await engine.everywhere(_load, None)
         watched = Watched(engine, eyes)
         async with open_services(
-            settings, clock=Clock(), stopping=asyncio.Event(), engine=watched, site=Site(settings)
+            settings, clock=Clock(), stopping=asyncio.Event(), engine=watched
         ) as services:
             yield services, watched
 

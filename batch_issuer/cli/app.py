@@ -36,7 +36,7 @@ from batch_issuer.cli import (
     validate,
 )
 from batch_issuer.cli.options import GlobalOptions, LogFormat, refuse_password
-from batch_issuer.errors import BatchIssuerError
+from batch_issuer.errors import BatchIssuerError, said_of_program
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +149,7 @@ def _run(arguments: Sequence[str] | None, invocation: _Invocation) -> None:
         sys.exit(ExitCode.DONE)
     except Exception as exc:  # the last line of defence
         log.debug("error in the program", exc_info=True)
-        what = f"{type(exc).__name__}: {exc}".splitlines()[0][:300]
-        _complain(f"an error in the program: {what} (run with -vv for more)", ExitCode.PROGRAM_ERROR)
+        _complain(said_of_program(exc), ExitCode.PROGRAM_ERROR)
 
 
 def _complain(message: str, code: ExitCode) -> None:

@@ -192,7 +192,7 @@ def _issue_options(facts: Mapping[str, Any], *, new_ledger: bool) -> "IssueOptio
 
 def _once(context: typer.Context, chosen: Chosen, *, as_json: bool) -> None:
     from batch_issuer.cli.pass_rendering import print_pass
-    from batch_issuer.cli.running import progress_for, run, settings_for, spread_for
+    from batch_issuer.cli.running import opener_of_engine, progress_for, run, settings_for
     from batch_issuer.inbox import work_folder_and_tell
 
     settings, options = chosen.load(settings_for, context)
@@ -203,7 +203,7 @@ def _once(context: typer.Context, chosen: Chosen, *, as_json: bool) -> None:
             lambda services: work_folder_and_tell(services, chosen.folder, options),
             progress=progress,
             command="inbox",
-            spread=spread_for(context, settings),
+            open_engine=opener_of_engine(context, settings),
         )
     finally:
         progress.close()
@@ -216,7 +216,13 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
     import asyncio
 
     from batch_issuer.cli.pass_rendering import print_line, print_pass
-    from batch_issuer.cli.running import run_once, run_until_stopped, settings_again, settings_for, spread_for
+    from batch_issuer.cli.running import (
+        opener_of_engine,
+        run_once,
+        run_until_stopped,
+        settings_again,
+        settings_for,
+    )
     from batch_issuer.clock import Clock
     from batch_issuer.inbox import tell_of_files, watch, work_folder_and_tell
 
@@ -232,7 +238,7 @@ def _watch(context: typer.Context, chosen: Chosen, *, every: float, as_json: boo
                 lambda services: work_folder_and_tell(services, chosen.folder, options),
                 stopping,
                 command="inbox",
-                spread=spread_for(context, settings),
+                open_engine=opener_of_engine(context, settings),
             )
             if result.has_news:
                 print_line(result) if as_json else print_pass(result, as_json=False)

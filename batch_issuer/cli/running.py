@@ -9,9 +9,8 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
@@ -21,7 +20,6 @@ from batch_issuer.cli.options import GlobalOptions
 from batch_issuer.cli.progress import TerminalProgress
 from batch_issuer.cli.rendering import print_summary
 from batch_issuer.clock import Clock
-from batch_issuer.engine import Engine
 from batch_issuer.errors import BatchIssuerError, Interrupted
 from batch_issuer.logs import set_up_logs
 from batch_issuer.metrics import Measurements, RunEnd
@@ -31,18 +29,15 @@ from batch_issuer.reports import Summary
 from batch_issuer.settings import PREFIX, Settings, beats_profile, load_settings, unknown_variables
 from batch_issuer.site import Site
 
+if TYPE_CHECKING:
+    from batch_issuer.cluster.dask_engine import DaskEngine
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """What it takes to have work done elsewhere."""
-
-    site: Site
-    open: Callable[[asyncio.Event], AbstractAsyncContextManager[Engine]]
-    """Opens the engine, and heeds a stop meanwhile."""
+OpenEngine = Callable[[asyncio.Event], AbstractAsyncContextManager["DaskEngine"]]
+"""Opens an engine, and heeds a stop meanwhile."""
 
 
 def settings_for(context: typer.Context, **options: object) -> Settings:
@@ -135,7 +130,7 @@ def send(
             lambda services: told(services, work, file=file),
             progress=progress,
             command=context.info_name or "",
-            spread=spread_for(context, settings) if is_spread else None,
+            open_engine=opener_of_engine(context, settings) if is_spread else None,
         )
     finally:
         progress.close()
@@ -149,14 +144,16 @@ def run(
     *,
     progress: Progress | None = None,
     command: str = "",
-    spread: Spread | None = None,
+    open_engine: OpenEngine | None = None,
 ) -> T:
     """Run a command's work with open services; the first SIGINT or SIGTERM drains, a second ends it.
 
     A command that says its name leaves metrics where the settings ask for them, however it ends.
     """
     return run_until_stopped(
-        lambda stopping: run_once(settings, work, stopping, progress=progress, command=command, spread=spread)
+        lambda stopping: run_once(
+            settings, work, stopping, progress=progress, command=command, open_engine=open_engine
+        )
     )
 
 
@@ -167,14 +164,14 @@ async def run_once(
     *,
     progress: Progress | None = None,
     command: str,
-    spread: Spread | None = None,
+    open_engine: OpenEngine | None = None,
 ) -> T:
     """Do some work with open services, and leave metrics as `run` does."""
     measurements, clock = Measurements(), Clock()
     began, code = clock.uptime(), ExitCode.PROGRAM_ERROR
     try:
         async with (
-            spread.open(stopping) if spread else nullcontext() as engine,
+            open_engine(stopping) if open_engine else nullcontext() as engine,
             open_services(
                 settings,
                 clock=clock,
@@ -182,7 +179,6 @@ async def run_once(
                 progress=progress,
                 measurements=measurements,
                 engine=engine,
-                site=spread.site if spread else None,
             ) as services,
         ):
             result = await work(services)
@@ -200,19 +196,18 @@ async def run_once(
     return result
 
 
-def spread_for(context: typer.Context, settings: Settings) -> Spread | None:
-    """Return what spreads work over the engine that the settings name; None where this process does all."""
+def opener_of_engine(context: typer.Context, settings: Settings) -> OpenEngine | None:
+    """Return what opens the engine that the settings name; None where this process does all."""
     if settings.engine is None:
         return None
     from batch_issuer.cluster import open_engine
 
     chosen: GlobalOptions = context.obj
-    site = Site(settings)
-    return Spread(
-        site=site,
-        open=lambda stopping: open_engine(
-            site, stopping=stopping, log_format=chosen.log_format.value, verbosity=chosen.verbosity
-        ),
+    return lambda stopping: open_engine(
+        Site(settings),
+        stopping=stopping,
+        log_format=chosen.log_format.value,
+        verbosity=chosen.verbosity,
     )
 
 

@@ -22,6 +22,7 @@ from batch_issuer.cli.running import (
     is_watched,
     leave_metrics_of,
     log_start,
+    opener_of_engine,
     run_until_stopped,
     set_up,
     settings_again,
@@ -29,9 +30,15 @@ from batch_issuer.cli.running import (
 )
 from batch_issuer.cli.standard_input import input_file, shown_file
 from batch_issuer.clock import Clock
-from batch_issuer.cluster import open_engine
 from batch_issuer.engine import Engine
-from batch_issuer.errors import BatchInUse, BatchIssuerError, SettingsError, UnknownProfile, UsageError
+from batch_issuer.errors import (
+    BatchInUse,
+    BatchIssuerError,
+    SettingsError,
+    UnknownProfile,
+    UsageError,
+    said_of_program,
+)
 from batch_issuer.metrics import Measurements, RunEnd
 from batch_issuer.notices import told
 from batch_issuer.pipeline import issue
@@ -42,7 +49,6 @@ from batch_issuer.tasks import stop_of_its_own
 from batch_issuer.tracking import Wait
 
 if TYPE_CHECKING:
-    from batch_issuer.cli.options import GlobalOptions
     from batch_issuer.cluster.dask_engine import DaskEngine
 
 log = logging.getLogger(__name__)
@@ -106,9 +112,7 @@ def issue_side_by_side(
     jobs = _make_jobs(context, files, given)
     progress = SummedProgress(is_shown=is_watched(context))
     try:
-        run_until_stopped(
-            lambda stopping: _issue_all(context.obj, jobs, _Run(options, wait, stopping, progress))
-        )
+        run_until_stopped(lambda stopping: _issue_all(context, jobs, _Run(options, wait, stopping, progress)))
     finally:
         progress.close()
     code = exit_code_of(jobs)
@@ -169,24 +173,21 @@ def _load(context: typer.Context, given: Mapping[str, object]) -> Settings | Set
         return exc
 
 
-async def _issue_all(chosen: "GlobalOptions", jobs: Sequence[Job], run: "_Run") -> None:
+async def _issue_all(context: typer.Context, jobs: Sequence[Job], run: "_Run") -> None:
     """Issue each file, with the engine that its settings name: files that name the same one share it."""
     engines: dict[tuple[object, ...], DaskEngine] = {}
     async with AsyncExitStack() as stack:
         for job in jobs:
             settings = job.settings
-            if isinstance(settings, SettingsError) or settings.engine is None:
+            if isinstance(settings, SettingsError):
+                continue
+            opening = opener_of_engine(context, settings)
+            if opening is None:
                 continue
             certificates = (settings.engine_ca_file, settings.engine_cert_file, settings.engine_key_file)
             key = (settings.engine, *certificates)
             if key not in engines:
-                opening = open_engine(
-                    Site(settings),
-                    stopping=run.stopping,
-                    log_format=chosen.log_format.value,
-                    verbosity=chosen.verbosity,
-                )
-                engines[key] = await stack.enter_async_context(opening)
+                engines[key] = await stack.enter_async_context(opening(run.stopping))
             job.engine = engines[key].within(Site(settings))
         await run.issue_all(jobs)
 
@@ -208,7 +209,7 @@ class _Run:
             async with asyncio.TaskGroup() as under_way:
                 for job in jobs:
                     await slots.acquire()
-                    task = under_way.create_task(self._issue(job), name=f"issue {job.file}")
+                    task = under_way.create_task(self._issue(job), name=f"issue {job.shown}")
                     task.add_done_callback(lambda _: slots.release())
         finally:
             await self._leave_metrics(jobs, seconds=self._clock.uptime() - began)
@@ -224,8 +225,7 @@ class _Run:
             job.fail(str(exc), exc.exit_code)
         except Exception as exc:  # the last line of defence
             log.debug("error in the program", exc_info=True)
-            what = f"{type(exc).__name__}: {exc}".splitlines()[0][:300]
-            job.fail(f"an error in the program: {what} (run with -vv for more)", ExitCode.PROGRAM_ERROR)
+            job.fail(said_of_program(exc), ExitCode.PROGRAM_ERROR)
 
     async def _in_services(self, job: Job) -> None:
         """Open services that no other file uses: a breaker that stops one of them stops no other."""

@@ -80,8 +80,7 @@ async def _check_engine(
     lacking = survey.lacks(*_ENGINE, "output", "ledger")
     if lacking:
         return none_checked(lacking, "engine")
-    config = survey.config and survey.config.absolute()
-    return await check_workers(Site(settings, config=config), open_engine, uses_ledger=uses_ledger)
+    return await check_workers(Site(settings), open_engine, uses_ledger=uses_ledger)
 
 
 async def _check_calls(

@@ -159,14 +159,17 @@ def find_content(connection: Connection, sha256: str, *, base_url: str, org_id: 
 
 def insert_problems(connection: Connection, batch: BatchId, block: int, problems: ProblemColumns) -> None:
     """Record one block of input problems."""
-    row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
-    connection.execute(insert(tables.problems), [row])
+    connection.execute(insert(tables.problems), [_problems(batch, block, problems)])
 
 
 def insert_new_problems(connection: Connection, batch: BatchId, block: int, problems: ProblemColumns) -> None:
     """Record one block of input problems, unless it is recorded already."""
-    row = {"batch": batch, "block": block, "problems": pack_problems(problems)}
-    connection.execute(upsert(connection, tables.problems).on_conflict_do_nothing(), [row])
+    new = upsert(connection, tables.problems).on_conflict_do_nothing()
+    connection.execute(new, [_problems(batch, block, problems)])
+
+
+def _problems(batch: BatchId, block: int, problems: ProblemColumns) -> dict[str, Any]:
+    return {"batch": batch, "block": block, "problems": pack_problems(problems)}
 
 
 def iterate_problems(connection: Connection, batch: BatchId) -> Iterator[InputProblem]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     Connection,
@@ -111,14 +111,14 @@ _PLANNED: Final = (
     *("request_id", "batch", "chunk", "halvings", "generation", "origin", "customers", "stage"),
     *("badge_meta_id", "owner_type", "reference_id", "issue_event_date"),
 )
-_insert_request = Prepared(
-    lambda _: insert(tables.requests).values({name: bindparam(name) for name in _PLANNED})
-)
-_insert_rows = Prepared(
-    lambda _: insert(tables.request_rows).values(
-        request_id=bindparam("request_id"), customers=bindparam("packed"), rows=bindparam("packed_rows")
-    )
-)
+_REQUEST: Final[dict[str, Any]] = {name: bindparam(name) for name in _PLANNED}
+_ROWS: Final[dict[str, Any]] = {
+    "request_id": bindparam("request_id"),
+    "customers": bindparam("packed"),
+    "rows": bindparam("packed_rows"),
+}
+_insert_request = Prepared(lambda _: insert(tables.requests).values(_REQUEST))
+_insert_rows = Prepared(lambda _: insert(tables.request_rows).values(_ROWS))
 
 
 def insert_requests(
@@ -131,20 +131,10 @@ def insert_requests(
 
 
 _insert_new_request = Prepared(
-    lambda connection: (
-        upsert(connection, tables.requests)
-        .values({name: bindparam(name) for name in _PLANNED})
-        .on_conflict_do_nothing()
-    )
+    lambda connection: upsert(connection, tables.requests).values(_REQUEST).on_conflict_do_nothing()
 )
 _insert_new_rows = Prepared(
-    lambda connection: (
-        upsert(connection, tables.request_rows)
-        .values(
-            request_id=bindparam("request_id"), customers=bindparam("packed"), rows=bindparam("packed_rows")
-        )
-        .on_conflict_do_nothing()
-    )
+    lambda connection: upsert(connection, tables.request_rows).values(_ROWS).on_conflict_do_nothing()
 )
 
 
